@@ -1,0 +1,3 @@
+#include <nanobind/nanobind.h>
+
+NB_MODULE(_scanner, m) { m.attr("format") = 1; }

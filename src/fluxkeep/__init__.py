@@ -1,0 +1,1 @@
+"""fluxkeep: a time series server that speaks InfluxDB 2's API."""

@@ -1,0 +1,1 @@
+"""The permission engine: pure decisions about who may do what."""

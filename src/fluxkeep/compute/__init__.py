@@ -1,0 +1,1 @@
+"""Columnar kernels shared by the engines and the store: windows, fills, aggregates."""

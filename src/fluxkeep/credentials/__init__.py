@@ -1,0 +1,1 @@
+"""Authorizations, hashing at rest, passwords, sessions, the authenticator."""

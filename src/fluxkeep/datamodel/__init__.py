@@ -1,0 +1,1 @@
+"""The field's nouns as types: series, points, predicates, the Reader seam. No I/O."""

@@ -1,0 +1,1 @@
+"""The Flux engine: syntax, semantic checks, interpreter, plan, execution, standard library."""

@@ -1,0 +1,1 @@
+"""The InfluxQL engine: syntax, rewrite, plan, execution."""

@@ -1,0 +1,1 @@
+"""Line protocol: bytes to PointBatch and back."""

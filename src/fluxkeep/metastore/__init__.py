@@ -1,0 +1,1 @@
+"""The relational store: engine, unit of work, tables, migrations."""

@@ -1,0 +1,1 @@
+"""Queries: text to result stream, and the only giver of Readers."""

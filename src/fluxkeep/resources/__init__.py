@@ -1,0 +1,1 @@
+"""Org-owned documents that are kept but not interpreted: labels, variables, secrets."""

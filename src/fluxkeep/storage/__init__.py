@@ -1,0 +1,1 @@
+"""The time series store: WAL, memtable, Parquet files, manifest, scans."""

@@ -1,0 +1,1 @@
+"""Organizations, users, buckets, memberships, database mappings."""
