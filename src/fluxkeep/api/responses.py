@@ -1,0 +1,73 @@
+"""Making responses: JSON as the reference's encoder writes it, plain texts and nothing.
+
+Headers common to all answers are put on by `api/app.py`.
+
+Source: http-api.md §1.2, §1.3.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import msgspec
+from starlette.responses import Response
+
+# What clients are told; they choose protocols by it (backup wants a minor version of 1 or more).
+COMPATIBLE_VERSION = "v2.9.1"
+
+JSON = "application/json; charset=utf-8"
+TEXT = "text/plain; charset=utf-8"
+
+_encoder = msgspec.json.Encoder()
+# As Go's encoder: a body that a browser takes for HTML must not be HTML. These
+# bytes occur in JSON only inside strings, so they can be replaced blindly.
+_UNSAFE = (
+    (b"<", b"\\u003c"),
+    (b">", b"\\u003e"),
+    (b"&", b"\\u0026"),
+    ("\u2028".encode(), b"\\u2028"),
+    ("\u2029".encode(), b"\\u2029"),
+)
+
+
+def encode_json(value: object) -> bytes:
+    """Compact UTF-8 JSON of structs, mappings, lists and scalars, safe inside HTML."""
+    body = _encoder.encode(value)
+    for raw, escaped in _UNSAFE:
+        if raw in body:
+            body = body.replace(raw, escaped)
+    return body
+
+
+def json_response(value: object, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
+    """A JSON answer.
+
+    Args:
+        value: Wire structs, mappings, lists or scalars; members appear in their order.
+        status: The status.
+        headers: Further headers; a content type given here replaces the usual one.
+    """
+    return raw_json(encode_json(value), status, headers)
+
+
+def raw_json(body: bytes, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
+    """A JSON answer that is encoded already."""
+    merged = {"content-type": JSON}
+    if headers:
+        merged.update({name.lower(): text for name, text in headers.items()})
+    return Response(body, status, merged)
+
+
+def no_content(headers: Mapping[str, str] | None = None) -> Response:
+    """204 without a body."""
+    return Response(None, 204, dict(headers) if headers else None)
+
+
+def text(value: str, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
+    """A plain text; give it its final newline."""
+    return Response(value.encode(), status, {"content-type": TEXT, **(headers or {})})
+
+
+def page_not_found() -> Response:
+    """What the reference's tenant families say to deeper unknown paths."""
+    return text("404 page not found\n", 404)
