@@ -1,1 +1,1 @@
-"""The permission engine: pure decisions about who may do what."""
+"""Who may do what: permissions, the standard sets of them, and the decisions drawn from them. Pure."""
