@@ -1,0 +1,1 @@
+"""What can be known about a script before it runs: names, arguments, types."""
