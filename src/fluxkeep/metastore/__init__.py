@@ -1,1 +1,1 @@
-"""The relational store: engine, unit of work, tables, migrations."""
+"""The relational store: one file, one writer at a time, every change one transaction."""

@@ -1,0 +1,86 @@
+"""Which revision a store has, and the way to this release's.
+
+A fresh file gets its tables straight from their definitions; Alembic, which
+takes a third of a second to import, is loaded only for a file whose revision
+is another. That both ways lead to the same tables is tested.
+
+Revisions are named after the product version that introduced them.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sqlalchemy import Connection, text
+
+from fluxkeep.metastore.tables import metadata
+
+if TYPE_CHECKING:
+    from alembic.config import Config
+
+REVISION = "0.1"
+MIGRATIONS = Path(__file__).parent / "migrations"
+
+
+class UnknownRevision(Exception):
+    """The store's revision is none that this release knows the way from."""
+
+    def __init__(self, revision: str) -> None:
+        super().__init__(revision)
+        self.revision = revision
+
+
+def create(connection: Connection) -> None:
+    """Make every table in an empty database and note the revision."""
+    metadata.create_all(connection)
+    # Alembic's own table, as it would make it.
+    connection.execute(
+        text(
+            "CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL, "
+            "CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num))"
+        )
+    )
+    connection.execute(text("INSERT INTO alembic_version (version_num) VALUES (:revision)"), {"revision": REVISION})
+
+
+def migrate(connection: Connection, target: str = REVISION) -> None:
+    """Bring the database to `target`, forward or back, inside the caller's transaction.
+
+    Raises:
+        UnknownRevision: There is no way from where it is.
+    """
+    stored = revision(connection)
+    if stored == target:
+        return
+    from alembic import command
+    from alembic.script import ScriptDirectory
+
+    configuration = alembic_config(connection)
+    known = [script.revision for script in ScriptDirectory.from_config(configuration).walk_revisions()]
+    if stored is not None and stored not in known:
+        raise UnknownRevision(stored)
+    # walk_revisions goes from the newest to the oldest.
+    if stored is not None and known.index(target) > known.index(stored):
+        command.downgrade(configuration, target)
+    else:
+        command.upgrade(configuration, target)
+
+
+def revision(connection: Connection) -> str | None:
+    """The revision that the database notes; none for an empty one."""
+    noted = connection.execute(text("SELECT count(*) FROM sqlite_master WHERE name = 'alembic_version'")).scalar_one()
+    if not noted:
+        return None
+    stored: str | None = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
+    return stored
+
+
+def alembic_config(connection: Connection) -> Config:
+    """Alembic's configuration, without a file, bound to an open connection."""
+    from alembic.config import Config
+
+    configuration = Config()
+    configuration.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
+    configuration.attributes["connection"] = connection
+    return configuration
