@@ -34,7 +34,7 @@ class Runs(enum.Enum):
 
 
 class Style(enum.Enum):
-    """Which of the reference's two routers the family belongs to; differs in 405s and trailing slashes (http-api.md §1.3)."""
+    """Which of the reference's two routers a family belongs to; they differ in 405s and slashes (http-api.md §1.3)."""
 
     T = "tenant"
     C = "classic"
@@ -96,6 +96,7 @@ class Endpoint:
             permission string such as `write:buckets@org`.
         own_credentials: The handler reads Authorization or Cookie itself (sign-in, password); it
             then finds them in `call.headers`.
+        packs: The answer may be gzip where the client accepts it, and varies by that.
     """
 
     method: str
@@ -106,3 +107,4 @@ class Endpoint:
     style: Style = Style.T
     needs: str
     own_credentials: bool = False
+    packs: bool = False

@@ -7,7 +7,7 @@ Source: http-api.md §1.2, §1.3.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import msgspec
 from starlette.responses import Response
@@ -71,3 +71,18 @@ def text(value: str, status: int = 200, headers: Mapping[str, str] | None = None
 def page_not_found() -> Response:
     """What the reference's tenant families say to deeper unknown paths."""
     return text("404 page not found\n", 404)
+
+
+class Stream(Response):
+    """An answer whose body arrives in pieces.
+
+    The pieces are made on the pool of threads, one at a time, as fast as the
+    client takes them; when the client goes, `chunks` is closed, so a generator
+    can release what it holds in `finally`.
+    """
+
+    def __init__(self, chunks: Iterator[bytes], status: int = 200, headers: Mapping[str, str] | None = None) -> None:
+        super().__init__(None, status, dict(headers or {}))
+        self.chunks = chunks
+        if "content-length" in self.headers:
+            del self.headers["content-length"]

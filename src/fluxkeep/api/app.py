@@ -1,0 +1,305 @@
+"""The application: from a request to an answer, for every path.
+
+    request ──▶ gate (who is it) ──▶ router (which endpoint) ──▶ body (bounded)
+            ──▶ handler, on the loop or on a thread ──▶ answer, packed or streamed
+
+Spoken to by the server through RSGI (`docs/adr/0001-http-server.md`); tests
+hand an `Incoming` to `respond`. Errors become answers here, through
+`api/errors.py`, and nowhere else. Nothing of a request's headers, query or
+body is logged.
+
+Source: http-api.md §1, tokens.md §2.9.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
+from typing import Any, Protocol
+
+from starlette.responses import Response
+
+from fluxkeep.access.decisions import Access
+from fluxkeep.api.compression import PACK_BYTES_MIN, accepts_gzip, pack, pack_chunks
+from fluxkeep.api.endpoint import Call, Endpoint, Gate, Runs, Style
+from fluxkeep.api.errors import error_response, unforeseen_response
+from fluxkeep.api.gate import Recognizer, is_guarded, recognize_v1, recognize_v2
+from fluxkeep.api.limits import Limits
+from fluxkeep.api.pool import WorkerPool
+from fluxkeep.api.responses import COMPATIBLE_VERSION, Stream
+from fluxkeep.api.routing import Match, Router
+from fluxkeep.api.urls import parse_query
+from fluxkeep.errors import FluxkeepError, TooLarge, Unavailable
+from fluxkeep.logs import get_logger
+from fluxkeep.metrics import Metrics
+
+_COMMON = [("x-influxdb-build", "OSS"), ("x-influxdb-version", COMPATIBLE_VERSION)]
+_SECRET_HEADERS = frozenset(("authorization", "cookie"))
+_PREFLIGHT = {
+    "access-control-allow-methods": "POST, GET, OPTIONS, PUT, DELETE, PATCH",
+    "access-control-allow-headers": (
+        "Accept, Content-Type, Content-Length, Accept-Encoding, Authorization, User-Agent"
+    ),
+}
+
+
+class Incoming(Protocol):
+    """A request as the server has it."""
+
+    @property
+    def method(self) -> str:
+        """Upper case."""
+        ...
+
+    @property
+    def path(self) -> str:
+        """Without the query."""
+        ...
+
+    @property
+    def query_string(self) -> str:
+        """Without the question mark."""
+        ...
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """By lower-case name."""
+        ...
+
+    @property
+    def client(self) -> str:
+        """Remote address without port."""
+        ...
+
+    def body(self) -> Awaitable[bytes]:
+        """All of the body."""
+        ...
+
+    def chunks(self) -> AsyncIterator[bytes]:
+        """The body in pieces."""
+        ...
+
+
+class Application:
+    """Answers every request of the process."""
+
+    def __init__(
+        self, endpoints: Sequence[Endpoint], *, recognizer: Recognizer, metrics: Metrics, limits: Limits | None = None
+    ) -> None:
+        self.limits = limits or Limits()
+        self.router = Router(endpoints)
+        self._recognizer = recognizer
+        self._counters = _Counters(metrics)
+        self._metrics = metrics
+        self._pool = WorkerPool(self.limits.threads_max, self.limits.waiting_max)
+        self._log = get_logger("api")
+        self._under_way = 0
+        self._idle = asyncio.Event()
+        self._idle.set()
+
+    async def __rsgi__(self, scope: Any, protocol: Any) -> None:
+        """Answer one request of the server."""
+        self._under_way += 1
+        self._idle.clear()
+        try:
+            incoming = _RsgiRequest(scope, protocol)
+            response = await self.respond(incoming)
+            headers = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in response.raw_headers]
+            headers += _COMMON
+            if isinstance(response, Stream):
+                await self._send_stream(protocol, response, headers)
+            else:
+                protocol.response_bytes(response.status_code, headers, bytes(response.body))
+        finally:
+            self._under_way -= 1
+            if not self._under_way:
+                self._idle.set()
+
+    async def respond(self, request: Incoming) -> Response:
+        """The answer to a request, errors included, without the headers that all answers share."""
+        started = time.perf_counter()
+        match = self.router.match(request.path)
+        endpoint = match.route.endpoint(request.method) if match else None
+        try:
+            response = await self._handle(request, match, endpoint)
+        except FluxkeepError as error:
+            response = error_response(error)
+            if response.status_code >= 500:
+                self._log.error("request.failed", path=_label(endpoint), code=error.code, exc_info=error)
+            elif response.status_code == 401:
+                reason = getattr(error, "reason", "missing-permission")
+                self._metrics.authentication_failures.labels(reason).inc()
+        except (KeyboardInterrupt, SystemExit, asyncio.CancelledError):
+            raise
+        except BaseException as error:  # noqa: BLE001  # the edge: whatever it is, the client gets an answer
+            self._log.error("request.crashed", path=_label(endpoint), exc_info=error)
+            response = unforeseen_response()
+        if request.path.startswith("/api/v2"):
+            origin = request.headers.get("origin")
+            if origin:
+                response.headers["access-control-allow-origin"] = origin
+        elapsed = time.perf_counter() - started
+        self._counters.count(request.method if endpoint else "-", _label(endpoint), response.status_code, elapsed)
+        self._log.debug(
+            "request", method=request.method, path=_label(endpoint), status=response.status_code, seconds=elapsed
+        )
+        return response
+
+    async def stop(self) -> None:
+        """Wait for what is in flight, at most `stop_seconds_max`, and end the threads.
+
+        The server must have stopped accepting.
+        """
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._idle.wait(), self.limits.stop_seconds_max)
+        await asyncio.get_running_loop().run_in_executor(None, self._pool.close)
+
+    async def _handle(self, request: Incoming, match: Match | None, endpoint: Endpoint | None) -> Response:
+        gate = endpoint.gate if endpoint else None
+        if match is not None and match.slash and gate is Gate.OPEN and is_guarded(request.path):
+            gate = None  # only the exact paths are exempt from layer A
+        access: Access | None = None
+        query: dict[str, list[str]] | None = None
+        if gate is Gate.V1:
+            query = parse_query(request.query_string)
+            access = await self._recognize_v1(request, query)
+        elif gate is not Gate.OPEN and is_guarded(request.path):
+            if request.method == "OPTIONS":
+                preflight = "origin" in request.headers
+                return Response(None, 204 if preflight else 405, _PREFLIGHT if preflight else None)
+            access = recognize_v2(self._recognizer, request.headers, request.client)
+        if match is None or endpoint is None:
+            return self.router.missing(request.path, match)
+        if match.slash and endpoint.style is Style.C and is_guarded(request.path):
+            return self.router.redirect(request.method, request.path, request.query_string)
+        headers = request.headers
+        call = Call(
+            method=request.method,
+            path=request.path,
+            params=match.params,
+            query=parse_query(request.query_string) if query is None else query,
+            headers=headers
+            if endpoint.own_credentials
+            else {name: value for name, value in headers.items() if name not in _SECRET_HEADERS},
+            body=await self._read_body(request),
+            maybe_access=access,
+            client=request.client,
+        )
+        if endpoint.runs is Runs.LOOP:
+            return endpoint.handler(call)
+        response = await self._pool.run(endpoint.handler, call)
+        if endpoint.packs:
+            self._pack(request, response)
+        return response
+
+    async def _recognize_v1(self, request: Incoming, query: Mapping[str, list[str]]) -> Access:
+        # A password is checked in tens of milliseconds, so it must not be checked on the loop.
+        return await self._pool.run(recognize_v1, self._recognizer, request.headers, query, request.client)
+
+    async def _read_body(self, request: Incoming) -> bytes:
+        length = request.headers.get("content-length")
+        if length is None:
+            if "transfer-encoding" not in request.headers:
+                return b""
+            return await self._read_bounded(request)
+        if not length.isdigit() or int(length) > self.limits.body_bytes_max:
+            raise self._too_large()
+        return await request.body() if length != "0" else b""
+
+    async def _read_bounded(self, request: Incoming) -> bytes:
+        parts: list[bytes] = []
+        size = 0
+        async for part in request.chunks():
+            size += len(part)
+            if size > self.limits.body_bytes_max:
+                raise self._too_large()
+            parts.append(part)
+        return b"".join(parts)
+
+    def _too_large(self) -> TooLarge:
+        return TooLarge(f"request body is larger than {self.limits.body_bytes_max} bytes (http-body-bytes-max)")
+
+    def _pack(self, request: Incoming, response: Response) -> None:
+        response.headers["vary"] = "Accept-Encoding"
+        if not accepts_gzip(request.headers.get("accept-encoding", "")):
+            return
+        if isinstance(response, Stream):
+            response.chunks = pack_chunks(response.chunks)
+        elif len(response.body) >= PACK_BYTES_MIN:
+            response.body = pack(bytes(response.body))
+            response.headers["content-length"] = str(len(response.body))
+        else:
+            return
+        response.headers["content-encoding"] = "gzip"
+
+    async def _send_stream(self, protocol: Any, response: Stream, headers: list[tuple[str, str]]) -> None:
+        transport = protocol.response_stream(response.status_code, headers)
+        try:
+            while (chunk := await self._next(response.chunks)) is not None:
+                await transport.send_bytes(chunk)
+        except RuntimeError:
+            # The server's word for a client that has gone; the query ends with it.
+            self._log.debug("client.gone")
+        finally:
+            close = getattr(response.chunks, "close", None)
+            if close is not None:
+                await self._pool.run(close)
+
+    async def _next(self, chunks: Iterator[bytes]) -> bytes | None:
+        while True:
+            try:
+                return await self._pool.run(next, chunks, None)
+            except Unavailable:
+                # A stream that has begun waits for its turn; it cannot be refused any more.
+                await asyncio.sleep(0.05)
+
+
+class _RsgiRequest:
+    """An `Incoming` over the server's scope."""
+
+    __slots__ = ("_protocol", "_scope", "headers", "method", "path", "query_string")
+
+    def __init__(self, scope: Any, protocol: Any) -> None:
+        self._scope = scope
+        self._protocol = protocol
+        self.method: str = scope.method
+        self.path: str = scope.path
+        self.query_string: str = scope.query_string
+        self.headers: Mapping[str, str] = dict(scope.headers.items())
+
+    @property
+    def client(self) -> str:
+        return str(self._scope.client).rpartition(":")[0]
+
+    async def body(self) -> bytes:
+        return bytes(await self._protocol())
+
+    async def chunks(self) -> AsyncIterator[bytes]:
+        async for chunk in self._protocol:
+            yield bytes(chunk)
+
+
+class _Counters:
+    """Request figures, with the labelled children kept: finding them costs more than counting."""
+
+    def __init__(self, metrics: Metrics) -> None:
+        self._metrics = metrics
+        self._children: dict[tuple[str, str, int], tuple[Callable[[], None], Callable[[float], None]]] = {}
+
+    def count(self, method: str, path: str, status: int, seconds: float) -> None:
+        key = (method, path, status)
+        children = self._children.get(key)
+        if children is None:
+            # Methods are the client's words; those of known endpoints are few.
+            counter = self._metrics.http_requests.labels(method, path, str(status))
+            children = (counter.inc, self._metrics.http_seconds.labels(path).observe)
+            self._children[key] = children
+        children[0]()
+        children[1](seconds)
+
+
+def _label(endpoint: Endpoint | None) -> str:
+    """A path for logs and figures that holds nothing a client chose."""
+    return endpoint.path if endpoint else "-"
