@@ -12,6 +12,8 @@ its fields. Rows come in long form, a frame per value type:
 
 `series` is an ordinal into `Scan.series`. With a window aggregate two more
 columns, `start` and `stop` (i64, the window's bounds cut to the range), follow.
+`time` of an aggregate's row is that of the row it selected; of count, sum and
+mean it is the window's cut start, or the range's start without windows.
 """
 
 from __future__ import annotations
@@ -25,6 +27,7 @@ from fluxkeep.datamodel.columns import FieldType
 from fluxkeep.datamodel.predicates import Predicate
 from fluxkeep.datamodel.series import Tags
 from fluxkeep.datamodel.timerange import EVERYTHING, TimeRange, Window
+from fluxkeep.errors import InvalidInput
 
 if TYPE_CHECKING:
     import polars as pl
@@ -59,13 +62,17 @@ class ScanRequest:
         aggregate: One row per field series (and window) rather than rows.
             count gives integers; sum keeps the type; mean gives floats. Types for which
             an aggregate has no meaning (sum, mean, min, max of strings or booleans) are an
-            `InvalidInput` naming the type: `unsupported aggregate column type string`.
+            `InvalidInput` naming the type: `unsupported aggregate column type string`,
+            raised when rows of such a type are met, at once or while iterating. Integer
+            sums wrap.
         window: With `aggregate`: per window, windows without rows absent.
         group: With `aggregate`: series are merged into groups by these columns (tags,
             `_measurement`, `_field`); an empty tuple is one group. None: no merging. Groups
-            hold one value type only; mixing raises `InvalidInput` as the engines do.
-        descending: Rows of a series by time descending.
-        limit: At most so many rows of each field series (after the predicate), from the front.
+            hold one value type only; mixing raises `InvalidInput` as the engines do. Of
+            rows with equal times the earlier series' comes first. Needs `aggregate`.
+        descending: The answer's rows of a series by time descending; what an aggregate
+            selects does not depend on it.
+        limit: At most so many of the answer's rows of each field series, from the front.
     """
 
     time_range: TimeRange = EVERYTHING
@@ -81,7 +88,11 @@ class ScanRequest:
 
 @dataclass(frozen=True, slots=True)
 class FieldSeries:
-    """One field of one series; `tags` sorted by key. Of a group: only the group's columns, "" elsewhere."""
+    """One field of one series; `tags` sorted by key; `type` as stored, whatever an aggregate makes of it.
+
+    Of a group: only the group's columns; a tag that its series lack is absent, measurement and
+    field are "" when the group does not name them.
+    """
 
     measurement: str
     tags: Tags
@@ -91,7 +102,7 @@ class FieldSeries:
 
 @dataclass(frozen=True, slots=True)
 class ScanBatch:
-    """Rows of one value type; see the module's docstring for the columns."""
+    """Rows of one value type, the answer's; see the module's docstring for the columns."""
 
     type: FieldType
     frame: pl.DataFrame
@@ -116,8 +127,41 @@ class Scan:
     warnings: tuple[str, ...] = field(default=())
 
 
+_FLUX_NAMES = {
+    FieldType.FLOAT: "float",
+    FieldType.INTEGER: "int",
+    FieldType.UNSIGNED: "uint",
+    FieldType.STRING: "string",
+    FieldType.BOOLEAN: "bool",
+}
+
+
+def unsupported_aggregate(type_: FieldType) -> InvalidInput:
+    """An aggregate on a type that has none. Source: flux.md §8."""
+    return InvalidInput(f"unsupported aggregate column type {_FLUX_NAMES[type_]}")
+
+
+def schema_collision(one: FieldType, other: FieldType) -> InvalidInput:
+    """Two value types in one group. Source: flux.md §8."""
+    return InvalidInput(
+        f'schema collision detected: column "_value" is both of type {_FLUX_NAMES[one]} and {_FLUX_NAMES[other]}'
+    )
+
+
+def answer_type(stored: FieldType, aggregate: Aggregate | None) -> FieldType:
+    """The type of an answer's values: counts are integers, means are floats, all else is as stored."""
+    if aggregate is Aggregate.COUNT:
+        return FieldType.INTEGER
+    return FieldType.FLOAT if aggregate is Aggregate.MEAN else stored
+
+
 class Reader(Protocol):
-    """Read access to one bucket."""
+    """Read access to one bucket.
+
+    The questions about names are answered from the index. Predicates there look at series
+    only; what they say about `_value` and `_time` is not asked. A range that covers part
+    of a file may name a series whose rows lie in the file's range but not in the asked one.
+    """
 
     def scan(self, request: ScanRequest) -> Scan:
         """Rows or aggregates of the field series that match.
