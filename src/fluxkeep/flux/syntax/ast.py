@@ -33,11 +33,10 @@ class Position:
 
 @dataclass(frozen=True, slots=True)
 class SourceLocation:
-    """A half-open stretch of source and its text; prints as `1:5-1:10`."""
+    """A half-open stretch of source; prints as `1:5-1:10`."""
 
     start: Position
     end: Position
-    source: str = field(default="", compare=False)
 
     def __str__(self) -> str:
         return f"{self.start}-{self.end}"
