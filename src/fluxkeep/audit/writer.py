@@ -1,0 +1,140 @@
+"""Appending to the audit log: one file, each line durable before the act is answered.
+
+Beside the log lies `<log>.head`, the number and hash of the newest line, so
+that cutting lines off the end is noticed as well. It is replaced after each
+line; a crash in between leaves it one line behind, which `verify` accepts.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+from pathlib import Path
+
+from fluxkeep.audit.chain import GENESIS, seal
+from fluxkeep.audit.records import Act, Outcome
+from fluxkeep.clock import Clock
+from fluxkeep.errors import Corruption, Unavailable
+from fluxkeep.instants import format_rfc3339
+from fluxkeep.logs import get_logger
+
+# A line is far shorter; more than this before a newline is not one of ours.
+_LINE_BYTES_MAX = 1 << 20
+
+
+class AuditUnavailable(Unavailable):
+    """An act cannot be recorded, and the server was told to refuse such acts."""
+
+    def __init__(self) -> None:
+        super().__init__("the audit log cannot be written; administrative acts are refused", retry_after_seconds=30)
+
+
+class AuditLog:
+    """The open log; safe from any thread."""
+
+    def __init__(self, path: Path, clock: Clock, *, key: bytes | None = None, fail_closed: bool = False) -> None:
+        """Open or make the log and continue its chain.
+
+        A last line without a newline was never acknowledged; it is cut off and
+        the cut is recorded.
+
+        Raises:
+            Corruption: The last line is not one of the chain's.
+            OSError: The file cannot be opened.
+        """
+        self._clock = clock
+        self._key = key
+        self._lock = threading.Lock()
+        self._log = get_logger("audit")
+        self.fail_closed = fail_closed
+        self.path = path
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+        try:
+            torn = self._cut_torn_line()
+            self._seq, self._previous = self._newest()
+        except BaseException:
+            os.close(self._file)
+            raise
+        if torn:
+            self.record(Act(action="audit.recover", outcome=Outcome.GRANTED, detail={"bytes": str(torn)}))
+
+    def begin(self, act: Act) -> None:
+        """Note that an act is about to happen, where the server must not act unrecorded.
+
+        Raises:
+            AuditUnavailable: It cannot be noted.
+        """
+        if self.fail_closed:
+            self.record(act)
+
+    def record(self, act: Act) -> None:
+        """Append a line and have it on disk.
+
+        Raises:
+            AuditUnavailable: It cannot be written and `fail_closed` is set; otherwise the log says so.
+        """
+        with self._lock:
+            members = {"time": format_rfc3339(self._clock.now_ns()), **act.members()}
+            line, digest = seal(members, seq=self._seq + 1, previous=self._previous, key=self._key)
+            try:
+                start = os.lseek(self._file, 0, os.SEEK_END)
+                raw = line.encode() + b"\n"
+                try:
+                    if os.write(self._file, raw) != len(raw):
+                        raise OSError("short write")
+                    os.fsync(self._file)
+                except OSError:
+                    os.ftruncate(self._file, start)
+                    raise
+                self._seq, self._previous = self._seq + 1, digest
+                self._write_head()
+            except OSError as error:
+                self._log.error("audit.write.failed", reason=error.strerror or str(error))
+                if self.fail_closed:
+                    raise AuditUnavailable from error
+
+    def close(self) -> None:
+        """Close the file. Closing twice is harmless."""
+        with self._lock:
+            if self._file >= 0:
+                os.close(self._file)
+                self._file = -1
+
+    def _write_head(self) -> None:
+        head = head_path(self.path)
+        fresh = head.with_name(head.name + ".new")
+        file = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+        try:
+            os.write(file, json.dumps({"seq": self._seq, "hash": self._previous}).encode() + b"\n")
+            os.fsync(file)
+        finally:
+            os.close(file)
+        fresh.replace(head)
+
+    def _cut_torn_line(self) -> int:
+        size = os.lseek(self._file, 0, os.SEEK_END)
+        tail = os.pread(self._file, _LINE_BYTES_MAX, max(0, size - _LINE_BYTES_MAX))
+        torn = len(tail) - (tail.rfind(b"\n") + 1)
+        if torn:
+            os.ftruncate(self._file, size - torn)
+            os.fsync(self._file)
+        return torn
+
+    def _newest(self) -> tuple[int, str]:
+        size = os.lseek(self._file, 0, os.SEEK_END)
+        if not size:
+            return 0, GENESIS
+        tail = os.pread(self._file, _LINE_BYTES_MAX, max(0, size - _LINE_BYTES_MAX))
+        last = tail[:-1].rpartition(b"\n")[2]
+        try:
+            members = json.loads(last)
+            return int(members["seq"]), str(members["hash"])
+        except (ValueError, KeyError, TypeError):
+            raise Corruption("the last line of the audit log is not one of its chain", file=str(self.path)) from None
+
+
+def head_path(path: Path) -> Path:
+    """Where the newest line's number and hash are kept."""
+    return path.with_name(path.name + ".head")
