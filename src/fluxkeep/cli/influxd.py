@@ -1,0 +1,126 @@
+"""`influxd`: starts the server, and `influxd version`.
+
+Flags are the options of `fluxkeep.config`; this module only finds them in the
+arguments as the reference does (`--flag=value`, `--flag value`, `--boolean`)
+and fails in its way.
+
+Source: cli.md §5.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+from fluxkeep.cli.version import SERVER_LINE
+from fluxkeep.config.options import OPTIONS, Option
+from fluxkeep.config.settings import load
+from fluxkeep.config.values import Kind
+from fluxkeep.errors import FluxkeepError
+
+_HINT = "See 'influxd -h' for help"
+
+
+class _ServerCommand(click.Command):
+    """A command that takes every server option; its arguments arrive as texts by option name."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Read the flags the reference's way.
+
+        Raises:
+            click.UsageError: An unknown flag, a flag without its value, or a stray word.
+        """
+        flags: dict[str, str] = {}
+        queue = list(args)
+        while queue:
+            arg = queue.pop(0)
+            if arg in ("-h", "--help"):
+                click.echo(self.get_help(ctx))
+                ctx.exit()
+            name, equals, value = arg.removeprefix("--").partition("=")
+            if not arg.startswith("-"):
+                raise click.UsageError(f'unknown command "{arg}" for "influxd"')
+            if not arg.startswith("--") or name not in OPTIONS:
+                kind = "flag" if arg.startswith("--") else "shorthand flag"
+                raise click.UsageError(f"unknown {kind}: {arg.partition('=')[0]}")
+            if not equals:
+                if OPTIONS[name].kind is Kind.BOOLEAN:
+                    value = "true"
+                elif queue:
+                    value = queue.pop(0)
+                else:
+                    raise click.UsageError(f"flag needs an argument: {arg}")
+            flags[name] = value
+        ctx.params = {"flags": flags}
+        return []
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Every option with its environment variable and default."""
+        rows = [
+            (f"--{option.name} {option.kind.value}", _describe(option))
+            for option in OPTIONS.values()
+            if not option.hidden
+        ]
+        with formatter.section("Flags"):
+            formatter.write_dl(rows)
+
+
+class _Group(click.Group):
+    """`influxd` without a subcommand is `influxd run`."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Put `run` in front where no subcommand is named."""
+        if not args or (args[0] not in self.commands and args[0] not in ("-h", "--help")):
+            if args and not args[0].startswith("-"):
+                raise click.UsageError(f'unknown command "{args[0]}" for "influxd"')
+            args = ["run", *args]
+        return super().parse_args(ctx, args)
+
+
+@click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})
+def influxd() -> None:
+    """The server. Without a command it runs."""
+
+
+@influxd.command(cls=_ServerCommand)
+def run(flags: dict[str, str]) -> None:
+    """Start the server; every flag may be given as INFLUXD_… or in a config file."""
+    settings = load(flags, os.environ, Path.cwd())
+    from fluxkeep import server  # what the other commands and a wrong flag need not wait for
+
+    server.run(settings)
+
+
+@influxd.command()
+def version() -> None:
+    """Print the server's version."""
+    click.echo(SERVER_LINE)
+
+
+def main(args: Sequence[str] | None = None) -> Any:
+    """Run the command and exit: 0, or 1 with one line on standard error."""
+    try:
+        influxd.main(args=list(args) if args is not None else None, prog_name="influxd", standalone_mode=False)
+    except click.ClickException as error:
+        _fail(error.format_message(), hint=True)
+    except FluxkeepError as error:
+        _fail(error.message, hint=False)
+    except (KeyboardInterrupt, click.Abort):
+        sys.exit(130)
+
+
+def _fail(message: str, *, hint: bool) -> None:
+    click.echo(f"Error: {message}", err=True)
+    if hint:
+        click.echo(_HINT, err=True)
+    sys.exit(1)
+
+
+def _describe(option: Option) -> str:
+    default = "" if option.default in ("", None, {}) else f" (default {option.default})"
+    return f"{option.meaning}{default}; {option.variable}"
