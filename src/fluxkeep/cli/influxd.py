@@ -59,7 +59,7 @@ class _ServerCommand(click.Command):
         ctx.params = {"flags": flags}
         return []
 
-    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002  # click's
         """Every option with its environment variable and default."""
         rows = [
             (f"--{option.name} {option.kind.value}", _describe(option))

@@ -1,0 +1,160 @@
+"""Builds the house, runs it and takes it down again; the only module that sees every room.
+
+    settings ─▶ logs, private data folders ─▶ records ─▶ series ─▶ services ─▶ endpoints ─▶ HTTP
+
+What is built last is closed first, so that the write-ahead log is sealed when
+nothing can write any more.
+
+Source: cli.md §5.2, §5.3.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from fluxkeep import logs
+from fluxkeep.access.decisions import Principal
+from fluxkeep.api.app import Application
+from fluxkeep.api.endpoint import Endpoint
+from fluxkeep.api.limits import Limits
+from fluxkeep.api.serving import Address, Tls, require_free, resolve_address, serve
+from fluxkeep.api.v2 import config as config_endpoints
+from fluxkeep.api.v2 import health, root
+from fluxkeep.clock import Clock, SystemClock
+from fluxkeep.config.settings import Settings
+from fluxkeep.errors import InvalidInput, Unauthorized
+from fluxkeep.metrics import Metrics
+
+COMMIT = "fluxkeep-0.1.0"
+
+
+def run(settings: Settings) -> None:
+    """Serve until told to stop.
+
+    Raises:
+        FluxkeepError: The server cannot start; the message says why and is meant for the user.
+    """
+    # Whatever this process makes is for its own user's eyes only.
+    os.umask(0o077)
+    logs.configure(settings.text("log-level"), sys.stdout)
+    log = logs.get_logger("server")
+    log.info("welcome", version=COMMIT, log_level=settings.text("log-level"))
+    for name in settings.without_effect:
+        log.warning("option.without.effect", option=name)
+    for name in settings.unknown_variables:
+        log.warning("variable.unknown", variable=name)
+    address = resolve_address(settings.text("http-bind-address"))
+    require_free(address)
+    tls = _tls(settings)
+    with _pid_file(settings), contextlib.ExitStack() as house:
+        application = build(settings, SystemClock(), house)
+
+        def listening() -> None:
+            log.info("listening", transport="https" if tls else "http", addr=address.host, port=address.port)
+            _greet(address, tls is not None)
+
+        asyncio.run(
+            serve(
+                application,
+                address,
+                tls=tls,
+                header_timeout_ns=settings.number("http-read-header-timeout"),
+                on_listening=listening,
+                on_stopping=lambda signal: log.info("stopping", signal=signal),
+            )
+        )
+    log.info("stopped")
+
+
+def build(settings: Settings, clock: Clock, house: contextlib.ExitStack) -> Application:
+    """Everything from the settings to the application.
+
+    Args:
+        settings: Effective.
+        clock: For every room.
+        house: Collects what must be closed, in the order of building.
+    """
+    metrics = Metrics()
+    house.callback(logs.get_logger("server").debug, "house.closed")
+    _make_private_folder(settings.records_path.parent)
+    _make_private_folder(settings.engine_path)
+    endpoints: list[Endpoint] = [
+        *health.endpoints(
+            clock=clock, metrics=metrics, commit=COMMIT, metrics_disabled=settings.flag("metrics-disabled")
+        ),
+        *root.endpoints(),
+        *config_endpoints.endpoints(settings.shown()),
+    ]
+    endpoints.append(root.contract_endpoint(endpoints))
+    limits = Limits(
+        body_bytes_max=settings.number("http-body-bytes-max"),
+        threads_max=max(settings.number("http-threads-max"), 1),
+        waiting_max=max(settings.number("http-waiting-max"), 0),
+        connections_max=max(settings.number("http-connections-max"), 1),
+    )
+    return Application(endpoints, recognizer=_Nobody(), metrics=metrics, limits=limits)
+
+
+class _Nobody:
+    """Knows no credential."""
+
+    def token(self, *_: object) -> Principal:
+        raise Unauthorized(reason="unknown-token")
+
+    session = v1 = token
+
+
+def _make_private_folder(path: Path) -> None:
+    """Make a folder that nobody else may enter; one that exists is left as it is."""
+    path.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+
+def _tls(settings: Settings) -> Tls | None:
+    certificate, key = settings.text("tls-cert"), settings.text("tls-key")
+    if not certificate and not key:
+        return None
+    if not certificate or not key:
+        # The reference falls back to HTTP with a warning, and tokens then travel in clear.
+        raise InvalidInput("TLS requires both tls-cert and tls-key; refusing to fall back to HTTP")
+    for path in (certificate, key):
+        if not Path(path).is_file():
+            raise InvalidInput(f"open {path}: no such file or directory")
+    return Tls(certificate=Path(certificate), key=Path(key), version_min=settings.text("tls-min-version"))
+
+
+@contextlib.contextmanager
+def _pid_file(settings: Settings) -> Iterator[None]:
+    name = settings.text("pid-file")
+    if not name:
+        yield
+        return
+    path = Path(name)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    flags = os.O_CREAT | os.O_WRONLY | (os.O_TRUNC if settings.flag("overwrite-pid-file") else os.O_EXCL)
+    try:
+        handle = os.open(path, flags, 0o644)
+    except FileExistsError:
+        raise InvalidInput(
+            f'error writing PIDFile "{name}": PID file exists '
+            "(possible unclean shutdown or another instance already running)"
+        ) from None
+    except OSError as error:
+        raise InvalidInput(f'error writing PIDFile "{name}": {error.strerror}') from None
+    with os.fdopen(handle, "w") as file:
+        file.write(str(os.getpid()))
+    try:
+        yield
+    finally:
+        path.unlink(missing_ok=True)
+
+
+def _greet(address: Address, secure: bool) -> None:
+    url = f"{'https' if secure else 'http'}://{address.shown}"
+    sys.stdout.write(f"fluxkeep is ready at {url}\n")
+    sys.stdout.write(f"Set it up once with: influx setup --host {url}\n")
+    sys.stdout.flush()
