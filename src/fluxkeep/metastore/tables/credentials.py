@@ -38,7 +38,16 @@ authorizations = Table(
     instant("updated_at"),
     instant("expires_at", nullable=True),
     instant("last_used_at", nullable=True),
+    # Refused for good from this instant on, and kept for audit.
+    instant("revoked_at", nullable=True),
+    # While a rotation goes on: the secret that is being replaced, how long it lasts once the new one was
+    # used, and when that is over (absent until the first use).
+    Column("previous_token", Text, unique=True),
+    Column("previous_digest", Text, unique=True),
+    instant("grace_ns", nullable=True),
+    instant("previous_until", nullable=True),
     CheckConstraint("token IS NULL OR digest IS NULL", name="one_secret"),
+    CheckConstraint("previous_token IS NULL OR previous_digest IS NULL", name="one_previous_secret"),
 )
 Index("ix_authorizations_org_id", authorizations.c.org_id)
 Index("ix_authorizations_user_id", authorizations.c.user_id)

@@ -14,6 +14,16 @@ depends_on = None
 def upgrade() -> None:
     """From nothing."""
     op.create_table(
+        "labels",
+        sa.Column("id", sa.Text(), nullable=False),
+        sa.Column("org_id", sa.Text(), nullable=False),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("name_key", sa.Text(), nullable=False),
+        sa.Column("properties", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_labels")),
+        sa.UniqueConstraint("org_id", "name_key", name=op.f("uq_labels_org_id_name_key")),
+    )
+    op.create_table(
         "organizations",
         sa.Column("id", sa.Text(), nullable=False),
         sa.Column("name", sa.Text(), nullable=False),
@@ -48,6 +58,12 @@ def upgrade() -> None:
         sa.Column("updated_at", sa.BigInteger(), nullable=False),
         sa.Column("expires_at", sa.BigInteger(), nullable=True),
         sa.Column("last_used_at", sa.BigInteger(), nullable=True),
+        sa.Column("revoked_at", sa.BigInteger(), nullable=True),
+        sa.Column("previous_token", sa.Text(), nullable=True),
+        sa.Column("previous_digest", sa.Text(), nullable=True),
+        sa.Column("grace_ns", sa.BigInteger(), nullable=True),
+        sa.Column("previous_until", sa.BigInteger(), nullable=True),
+        sa.CheckConstraint("previous_token IS NULL OR previous_digest IS NULL", name="one_previous_secret"),
         sa.CheckConstraint("token IS NULL OR digest IS NULL", name="one_secret"),
         sa.ForeignKeyConstraint(
             ["org_id"], ["organizations.id"], name=op.f("fk_authorizations_org_id"), ondelete="CASCADE"
@@ -55,6 +71,8 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["user_id"], ["users.id"], name=op.f("fk_authorizations_user_id"), ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_authorizations")),
         sa.UniqueConstraint("digest", name=op.f("uq_authorizations_digest")),
+        sa.UniqueConstraint("previous_digest", name=op.f("uq_authorizations_previous_digest")),
+        sa.UniqueConstraint("previous_token", name=op.f("uq_authorizations_previous_token")),
         sa.UniqueConstraint("token", name=op.f("uq_authorizations_token")),
     )
     op.create_index("ix_authorizations_org_id", "authorizations", ["org_id"], unique=False)
@@ -90,16 +108,16 @@ def upgrade() -> None:
     )
     op.create_index("ix_documents_org_id", "documents", ["org_id"], unique=False)
     op.create_table(
-        "labels",
-        sa.Column("id", sa.Text(), nullable=False),
-        sa.Column("org_id", sa.Text(), nullable=False),
-        sa.Column("name", sa.Text(), nullable=False),
-        sa.Column("name_key", sa.Text(), nullable=False),
-        sa.Column("properties", sa.Text(), nullable=False),
-        sa.ForeignKeyConstraint(["org_id"], ["organizations.id"], name=op.f("fk_labels_org_id"), ondelete="CASCADE"),
-        sa.PrimaryKeyConstraint("id", name=op.f("pk_labels")),
-        sa.UniqueConstraint("org_id", "name_key", name=op.f("uq_labels_org_id_name_key")),
+        "label_mappings",
+        sa.Column("resource_type", sa.Text(), nullable=False),
+        sa.Column("resource_id", sa.Text(), nullable=False),
+        sa.Column("label_id", sa.Text(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["label_id"], ["labels.id"], name=op.f("fk_label_mappings_label_id"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("resource_type", "resource_id", "label_id", name=op.f("pk_label_mappings")),
     )
+    op.create_index("ix_label_mappings_label_id", "label_mappings", ["label_id"], unique=False)
     op.create_table(
         "memberships",
         sa.Column("resource_type", sa.Text(), nullable=False),
@@ -169,17 +187,6 @@ def upgrade() -> None:
     )
     op.create_index("ix_dbrps_bucket_id", "dbrps", ["bucket_id"], unique=False)
     op.create_table(
-        "label_mappings",
-        sa.Column("resource_type", sa.Text(), nullable=False),
-        sa.Column("resource_id", sa.Text(), nullable=False),
-        sa.Column("label_id", sa.Text(), nullable=False),
-        sa.ForeignKeyConstraint(
-            ["label_id"], ["labels.id"], name=op.f("fk_label_mappings_label_id"), ondelete="CASCADE"
-        ),
-        sa.PrimaryKeyConstraint("resource_type", "resource_id", "label_id", name=op.f("pk_label_mappings")),
-    )
-    op.create_index("ix_label_mappings_label_id", "label_mappings", ["label_id"], unique=False)
-    op.create_table(
         "v1_passwords",
         sa.Column("authorization_id", sa.Text(), nullable=False),
         sa.Column("hash", sa.Text(), nullable=False),
@@ -198,17 +205,17 @@ def downgrade() -> None:
     """Back to nothing; every record goes."""
     for table in (
         "v1_passwords",
-        "label_mappings",
         "dbrps",
         "v1_authorizations",
         "passwords",
         "org_secrets",
         "memberships",
-        "labels",
+        "label_mappings",
         "documents",
         "buckets",
         "authorizations",
         "users",
         "organizations",
+        "labels",
     ):
         op.drop_table(table)

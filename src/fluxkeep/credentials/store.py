@@ -1,0 +1,672 @@
+"""The SQL of credentials: authorizations of both kinds, passwords, and look-up by digest.
+
+Rows stop here; services get frozen values. Two ways lead to the file: the
+store's own connections for whatever a transaction belongs to, and `Lookup`,
+a prepared statement on a read-only connection of the driver, for the one
+question that is asked with every request.
+
+Source: tokens.md §1.1, §3.3, §3.5.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from sqlalchemy import Connection, Row, Select, bindparam, delete, func, insert, or_, select, text, update
+from sqlalchemy.exc import IntegrityError
+
+from fluxkeep.access.permissions import Action, Permission, PermissionSet, ResourceType
+from fluxkeep.errors import Conflict
+from fluxkeep.ids import ID, AuthorizationID, BucketID, OrgID, UserID
+from fluxkeep.metastore.tables.credentials import authorizations as t_authorizations
+from fluxkeep.metastore.tables.credentials import passwords as t_passwords
+from fluxkeep.metastore.tables.credentials import v1_authorizations as t_v1
+from fluxkeep.metastore.tables.credentials import v1_passwords as t_v1_passwords
+from fluxkeep.metastore.tables.tenancy import buckets as t_buckets
+from fluxkeep.metastore.tables.tenancy import memberships as t_memberships
+from fluxkeep.metastore.tables.tenancy import organizations as t_orgs
+from fluxkeep.metastore.tables.tenancy import users as t_users
+from fluxkeep.secret import Secret
+
+ACTIVE, INACTIVE = "active", "inactive"
+
+# SQLite's own limit on variables is far above; this keeps statements few in the cache.
+_IDS_IN_A_STATEMENT = 500
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Authorization:
+    """A record of an API token.
+
+    Attributes:
+        token: Only where the store holds it in clear; never part of a representation.
+        digest: The stored form otherwise.
+        expires_at: ns; refused from then on.
+        revoked_at: ns; refused for good, kept for audit.
+        rotating: Whether the secret before this one is still accepted.
+        previous_until: Until when, ns; absent until the new secret was used.
+        grace_ns: How long the previous secret lasts after that.
+    """
+
+    id: AuthorizationID
+    token: Secret | None = field(default=None, repr=False)
+    digest: str | None = field(default=None, repr=False)
+    status: str = ACTIVE
+    description: str = ""
+    org_id: OrgID
+    user_id: UserID
+    permissions: PermissionSet
+    created_at: int
+    updated_at: int
+    expires_at: int | None = None
+    last_used_at: int | None = None
+    revoked_at: int | None = None
+    rotating: bool = False
+    previous_until: int | None = None
+    grace_ns: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LegacyAuthorization:
+    """A record of a v1 user name; its password is kept apart."""
+
+    id: AuthorizationID
+    username: str
+    status: str = ACTIVE
+    description: str = ""
+    org_id: OrgID
+    user_id: UserID
+    permissions: PermissionSet
+    created_at: int
+    updated_at: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Filter:
+    """Which authorizations are wanted; members combine with AND.
+
+    Attributes:
+        after: Only ids greater than this.
+        text: Only those whose description contains it, in any case.
+    """
+
+    id: AuthorizationID | None = None
+    user_id: UserID | None = None
+    org_id: OrgID | None = None
+    after: AuthorizationID | None = None
+    text: str | None = None
+
+
+class Names:
+    """Names of organizations, users and buckets, as one transaction saw them."""
+
+    __slots__ = ("buckets", "orgs", "users")
+
+    def __init__(self, orgs: Mapping[str, str], users: Mapping[str, str], buckets: Mapping[str, str]) -> None:
+        self.orgs = orgs
+        self.users = users
+        self.buckets = buckets
+
+
+# --- permissions as text ----------------------------------------------------------------------------------------
+
+
+class _ResourceText(msgspec.Struct, omit_defaults=True, rename={"org_id": "orgID"}):
+    type: str
+    id: str | None = None
+    org_id: str | None = None
+
+
+class _PermissionText(msgspec.Struct):
+    action: str
+    resource: _ResourceText
+
+
+_permission_decoder = msgspec.json.Decoder(list[_PermissionText])
+
+
+def permissions_to_text(permissions: Iterable[Permission]) -> str:
+    """The stored JSON of permissions, in the API's shape without names."""
+    return msgspec.json.encode(
+        [_PermissionText(p.action.value, _ResourceText(p.type.value, p.id, p.org_id)) for p in permissions]
+    ).decode()
+
+
+@lru_cache(maxsize=8192)
+def permissions_from_text(stored: str) -> PermissionSet:
+    """The compiled set of a stored JSON text; the same text gives the same set."""
+    return PermissionSet(
+        Permission(
+            Action(p.action),
+            ResourceType(p.resource.type),
+            OrgID(p.resource.org_id) if p.resource.org_id else None,
+            ID(p.resource.id) if p.resource.id else None,
+        )
+        for p in _permission_decoder.decode(stored)
+    )
+
+
+# --- API tokens -------------------------------------------------------------------------------------------------
+
+_A = t_authorizations.c
+
+
+def _authorization(row: Row[Any]) -> Authorization:
+    return Authorization(
+        id=row.id,
+        token=None if row.token is None else Secret(row.token),
+        digest=row.digest,
+        status=row.status,
+        description=row.description,
+        org_id=row.org_id,
+        user_id=row.user_id,
+        permissions=permissions_from_text(row.permissions),
+        created_at=row.created_at,
+        updated_at=row.updated_at,
+        expires_at=row.expires_at,
+        last_used_at=row.last_used_at,
+        revoked_at=row.revoked_at,
+        rotating=row.previous_digest is not None or row.previous_token is not None,
+        previous_until=row.previous_until,
+        grace_ns=row.grace_ns,
+    )
+
+
+def find_authorization(connection: Connection, key: AuthorizationID) -> Authorization | None:
+    """One record; none if there is no such id."""
+    row = connection.execute(select(t_authorizations).where(_A.id == key)).one_or_none()
+    return None if row is None else _authorization(row)
+
+
+def scan_authorizations(connection: Connection, wanted: Filter) -> Iterator[Authorization]:
+    """The records that a filter lets through, in order of id."""
+    query = select(t_authorizations).order_by(_A.id)
+    for column, value in ((_A.id, wanted.id), (_A.user_id, wanted.user_id), (_A.org_id, wanted.org_id)):
+        if value is not None:
+            query = query.where(column == value)
+    if wanted.after is not None:
+        query = query.where(_A.id > wanted.after)
+    if wanted.text is not None:
+        query = query.where(_A.description.icontains(wanted.text, autoescape=True))
+    for row in connection.execute(query.execution_options(yield_per=2_000)):
+        yield _authorization(row)
+
+
+def add_authorization(connection: Connection, record: Authorization, known: Sequence[str]) -> None:
+    """Insert a record with its one secret.
+
+    Args:
+        connection: Inside the write transaction.
+        record: With a token or a digest.
+        known: Every stored form that the token could have; none may be taken.
+
+    Raises:
+        Conflict: `token already exists`. Source: tokens.md §1.5.
+    """
+    taken = or_(_A.digest.in_(known), _A.previous_digest.in_(known))
+    if record.token is not None:
+        plain = record.token.reveal()
+        taken = or_(taken, _A.token == plain, _A.previous_token == plain)
+    if connection.execute(select(_A.id).where(taken).limit(1)).first() is not None:
+        raise Conflict("token already exists")
+    connection.execute(
+        insert(t_authorizations).values(
+            id=record.id,
+            token=None if record.token is None else record.token.reveal(),
+            digest=record.digest,
+            status=record.status,
+            description=record.description,
+            org_id=record.org_id,
+            user_id=record.user_id,
+            permissions=permissions_to_text(record.permissions),
+            created_at=record.created_at,
+            updated_at=record.updated_at,
+            expires_at=record.expires_at,
+        )
+    )
+
+
+def change_authorization(connection: Connection, key: AuthorizationID, **columns: Any) -> None:
+    """Set columns of one record; permissions are given as a set."""
+    if "permissions" in columns:
+        columns["permissions"] = permissions_to_text(columns["permissions"])
+    connection.execute(update(t_authorizations).where(_A.id == key).values(columns))
+
+
+def begin_rotation(connection: Connection, key: AuthorizationID) -> None:
+    """Move the current secret into the place of the previous one."""
+    connection.execute(
+        update(t_authorizations)
+        .where(_A.id == key)
+        .values(previous_token=_A.token, previous_digest=_A.digest, token=None, digest=None, previous_until=None)
+    )
+
+
+def delete_authorization(connection: Connection, key: AuthorizationID) -> None:
+    """Remove one record and with it its secret."""
+    connection.execute(delete(t_authorizations).where(_A.id == key))
+
+
+def count_authorizations(connection: Connection) -> int:
+    """How many API tokens are stored."""
+    return connection.execute(select(func.count()).select_from(t_authorizations)).scalar_one()
+
+
+def note_use(connection: Connection, used: Mapping[AuthorizationID, int]) -> None:
+    """Move `last_used_at` of records forward; those that are gone are passed over."""
+    connection.execute(
+        update(t_authorizations)
+        .where(_A.id == bindparam("b_id"), or_(_A.last_used_at.is_(None), _A.last_used_at < bindparam("b_at")))
+        .values(last_used_at=bindparam("b_at")),
+        [{"b_id": key, "b_at": at} for key, at in used.items()],
+    )
+
+
+def replace_digest(connection: Connection, old: str, new: str) -> None:
+    """Write another form of the same secret, wherever the old one stands."""
+    connection.execute(update(t_authorizations).where(_A.digest == old).values(digest=new))
+    connection.execute(update(t_authorizations).where(_A.previous_digest == old).values(previous_digest=new))
+
+
+def end_rotations(connection: Connection, now: int) -> None:
+    """Erase previous secrets whose grace is over."""
+    connection.execute(
+        update(t_authorizations)
+        .where(_A.previous_until <= now)
+        .values(previous_token=None, previous_digest=None, previous_until=None, grace_ns=None)
+    )
+
+
+def active_permissions_of(connection: Connection, user: UserID, now: int) -> tuple[PermissionSet, int | None]:
+    """The permissions of a user's usable tokens, and when the first of these tokens ends, ns."""
+    rows = connection.execute(
+        select(_A.permissions, _A.expires_at).where(
+            _A.user_id == user,
+            _A.status == ACTIVE,
+            _A.revoked_at.is_(None),
+            or_(_A.expires_at.is_(None), _A.expires_at > now),
+        )
+    ).all()
+    permissions = (p for row in rows for p in permissions_from_text(row.permissions))
+    ends = [row.expires_at for row in rows if row.expires_at is not None]
+    return PermissionSet(dict.fromkeys(permissions)), min(ends, default=None)
+
+
+# --- hashing of what is stored ----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredSecret:
+    """A secret as it stands in a record.
+
+    Attributes:
+        previous: It is the one that a rotation replaces.
+    """
+
+    id: AuthorizationID
+    token: Secret | None = field(default=None, repr=False)
+    digest: str | None = field(default=None, repr=False)
+    previous: bool = False
+
+
+def digests_from(connection: Connection, start: str) -> str | None:
+    """The first stored digest that sorts at or after a text; for stepping from scheme to scheme."""
+    found = [
+        connection.execute(select(func.min(column)).where(column >= start)).scalar()
+        for column in (_A.digest, _A.previous_digest)
+    ]
+    return min((digest for digest in found if digest is not None), default=None)
+
+
+def identify_digest(connection: Connection, digest: str) -> AuthorizationID | None:
+    """Whose stored digest this is."""
+    return connection.execute(
+        select(_A.id).where(or_(_A.digest == digest, _A.previous_digest == digest)).limit(1)
+    ).scalar()
+
+
+def plain_secrets(connection: Connection, limit: int | None = None) -> list[StoredSecret]:
+    """Secrets that are stored in clear, in order of id, each record's current one first."""
+    found: list[StoredSecret] = []
+    for column, previous in ((_A.token, False), (_A.previous_token, True)):
+        query = select(_A.id, column).where(column.is_not(None)).order_by(_A.id).limit(limit)
+        found += [StoredSecret(id=row[0], token=Secret(row[1]), previous=previous) for row in connection.execute(query)]
+    return found[:limit]
+
+
+def count_plain(connection: Connection) -> int:
+    """How many records hold a secret in clear."""
+    query = select(func.count()).where(or_(_A.token.is_not(None), _A.previous_token.is_not(None)))
+    return connection.execute(query).scalar_one()
+
+
+def plain_descriptions(connection: Connection) -> list[tuple[AuthorizationID, str]]:
+    """Ids and descriptions of records that hold a secret in clear, in order of id."""
+    query = (
+        select(_A.id, _A.description).where(or_(_A.token.is_not(None), _A.previous_token.is_not(None))).order_by(_A.id)
+    )
+    return [(row.id, row.description) for row in connection.execute(query)]
+
+
+def records_without_secret(connection: Connection) -> list[AuthorizationID]:
+    """Records that nobody can present a secret for, revoked ones apart."""
+    query = select(_A.id).where(_A.token.is_(None), _A.digest.is_(None), _A.revoked_at.is_(None)).order_by(_A.id)
+    return list(connection.execute(query).scalars())
+
+
+def digests_with_prefix(connection: Connection, prefix: str, limit: int) -> list[StoredSecret]:
+    """Stored digests that begin with a text, a bounded number of them."""
+    found: list[StoredSecret] = []
+    for column, previous in ((_A.digest, False), (_A.previous_digest, True)):
+        # A range rather than LIKE, so that the unique index answers it.
+        query = select(_A.id, column).where(column >= prefix, column < prefix + "\x7f").limit(limit)
+        found += [StoredSecret(id=row[0], digest=row[1], previous=previous) for row in connection.execute(query)]
+    return found[:limit]
+
+
+def set_digests(connection: Connection, new: Iterable[tuple[StoredSecret, str]]) -> None:
+    """Store a digest in place of each secret; nothing else of the record moves."""
+    for secret, digest in new:
+        values = (
+            {"previous_token": None, "previous_digest": digest}
+            if secret.previous
+            else {"token": None, "digest": digest}
+        )
+        connection.execute(update(t_authorizations).where(_A.id == secret.id).values(values))
+
+
+def scrub_is_due(connection: Connection) -> bool:
+    """Whether a hashing was begun whose traces have not been erased from the file yet."""
+    return bool(connection.execute(text("PRAGMA user_version")).scalar_one())
+
+
+def mark_scrub(connection: Connection, *, due: bool) -> None:
+    """Remember inside the transaction that traces must be erased, or that they have been."""
+    connection.execute(text(f"PRAGMA user_version = {int(due)}"))
+
+
+# --- v1 credentials ---------------------------------------------------------------------------------------------
+
+_V = t_v1.c
+
+
+def _legacy(row: Row[Any]) -> LegacyAuthorization:
+    return LegacyAuthorization(
+        id=row.id,
+        username=row.username,
+        status=row.status,
+        description=row.description,
+        org_id=row.org_id,
+        user_id=row.user_id,
+        permissions=permissions_from_text(row.permissions),
+        created_at=row.created_at,
+        updated_at=row.updated_at,
+    )
+
+
+def find_legacy(
+    connection: Connection,
+    *,
+    key: AuthorizationID | None = None,
+    username: str | None = None,
+) -> LegacyAuthorization | None:
+    """One record by id or by name."""
+    condition = _V.id == key if username is None else _V.username == username
+    row = connection.execute(select(t_v1).where(condition)).one_or_none()
+    return None if row is None else _legacy(row)
+
+
+def scan_legacy(connection: Connection, wanted: Filter, username: str | None = None) -> Iterator[LegacyAuthorization]:
+    """The records that a filter lets through, in order of id."""
+    query: Select[Any] = select(t_v1).order_by(_V.id)
+    for column, value in (
+        (_V.id, wanted.id),
+        (_V.user_id, wanted.user_id),
+        (_V.org_id, wanted.org_id),
+        (_V.username, username),
+    ):
+        if value is not None:
+            query = query.where(column == value)
+    for row in connection.execute(query):
+        yield _legacy(row)
+
+
+def add_legacy(connection: Connection, record: LegacyAuthorization) -> None:
+    """Insert a record.
+
+    Raises:
+        Conflict: `token already exists`: the name is taken.
+    """
+    try:
+        connection.execute(
+            insert(t_v1).values(
+                id=record.id,
+                username=record.username,
+                status=record.status,
+                description=record.description,
+                org_id=record.org_id,
+                user_id=record.user_id,
+                permissions=permissions_to_text(record.permissions),
+                created_at=record.created_at,
+                updated_at=record.updated_at,
+            )
+        )
+    except IntegrityError:
+        raise Conflict("token already exists") from None
+
+
+def change_legacy(connection: Connection, key: AuthorizationID, **columns: Any) -> None:
+    """Set columns of one record."""
+    connection.execute(update(t_v1).where(_V.id == key).values(columns))
+
+
+def delete_legacy(connection: Connection, key: AuthorizationID) -> None:
+    """Remove one record and its password."""
+    connection.execute(delete(t_v1).where(_V.id == key))
+
+
+def legacy_password(connection: Connection, key: AuthorizationID) -> str | None:
+    """The stored hash; none if no password was set."""
+    return connection.execute(select(t_v1_passwords.c.hash).where(t_v1_passwords.c.authorization_id == key)).scalar()
+
+
+def set_legacy_password(connection: Connection, key: AuthorizationID, stored: str, now: int) -> None:
+    """Store a hash in place of any other."""
+    connection.execute(delete(t_v1_passwords).where(t_v1_passwords.c.authorization_id == key))
+    connection.execute(insert(t_v1_passwords).values(authorization_id=key, hash=stored, updated_at=now))
+
+
+# --- users ------------------------------------------------------------------------------------------------------
+
+
+def find_user(
+    connection: Connection, *, key: UserID | None = None, name: str | None = None
+) -> tuple[UserID, str] | None:
+    """Id and status of a user, by id or by name."""
+    condition = t_users.c.id == key if name is None else t_users.c.name == name
+    row = connection.execute(select(t_users.c.id, t_users.c.status).where(condition)).one_or_none()
+    return None if row is None else (row.id, row.status)
+
+
+def find_org(connection: Connection, *, key: OrgID | None = None, name: str | None = None) -> OrgID | None:
+    """An organization's id, if it is there."""
+    condition = t_orgs.c.id == key if name is None else t_orgs.c.name == name
+    return connection.execute(select(t_orgs.c.id).where(condition)).scalar()
+
+
+def is_empty(connection: Connection) -> bool:
+    """Whether there are neither users nor organizations. Source: tokens.md §2.6."""
+    return (
+        connection.execute(select(t_users.c.id).limit(1)).first() is None
+        and connection.execute(select(t_orgs.c.id).limit(1)).first() is None
+    )
+
+
+def bucket_exists(connection: Connection, key: ID) -> bool:
+    """Whether there is a bucket of that id."""
+    return connection.execute(select(t_buckets.c.id).where(t_buckets.c.id == BucketID(key))).first() is not None
+
+
+def password_of(connection: Connection, user: UserID) -> str | None:
+    """The stored hash; none if no password was set."""
+    return connection.execute(select(t_passwords.c.hash).where(t_passwords.c.user_id == user)).scalar()
+
+
+def set_password(connection: Connection, user: UserID, stored: str, now: int) -> None:
+    """Store a hash in place of any other."""
+    connection.execute(delete(t_passwords).where(t_passwords.c.user_id == user))
+    connection.execute(insert(t_passwords).values(user_id=user, hash=stored, updated_at=now))
+
+
+def memberships_of(connection: Connection, user: UserID) -> list[tuple[str, ID, str]]:
+    """Resource type, resource id and role of everything a user is a member of."""
+    columns = t_memberships.c
+    query = (
+        select(columns.resource_type, columns.resource_id, columns.role)
+        .where(columns.user_id == user)
+        .order_by(columns.created_at, columns.resource_id)
+    )
+    return [(row.resource_type, row.resource_id, row.role) for row in connection.execute(query)]
+
+
+def load_names(connection: Connection, *, orgs: set[str], users: set[str], buckets: set[str]) -> Names:
+    """The names of objects by id; those that are gone are absent."""
+
+    def read(table: Any, ids: set[str]) -> dict[str, str]:
+        found: dict[str, str] = {}
+        ordered = sorted(ids)
+        for start in range(0, len(ordered), _IDS_IN_A_STATEMENT):
+            part = ordered[start : start + _IDS_IN_A_STATEMENT]
+            found.update(
+                (row.id, row.name)
+                for row in connection.execute(select(table.c.id, table.c.name).where(table.c.id.in_(part)))
+            )
+        return found
+
+    return Names(read(t_orgs, orgs), read(t_users, users), read(t_buckets, buckets))
+
+
+# --- the look-up of every request -------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Match:
+    """What a presented secret was found to be.
+
+    Attributes:
+        stored: The digest that matched; none where the token is stored in clear.
+        previous: It is the secret that a rotation replaces.
+        rotation_is_new: It is the new secret of a rotation, and nobody has used it before.
+        user_status: Of the owning user.
+    """
+
+    id: AuthorizationID
+    org_id: OrgID
+    user_id: UserID
+    user_status: str
+    status: str
+    permissions: str
+    expires_at: int | None
+    revoked: bool
+    stored: str | None = field(repr=False)
+    plain: Secret | None = field(repr=False)
+    previous: bool
+    previous_until: int | None
+    rotation_is_new: bool
+    grace_ns: int | None
+
+
+_LOOKUP = """
+SELECT a.id, a.org_id, a.user_id, u.status, a.status, a.permissions, a.expires_at, a.revoked_at IS NOT NULL,
+       a.{digest}, a.{token}, {previous}, a.previous_until,
+       (a.previous_digest IS NOT NULL OR a.previous_token IS NOT NULL) AND a.previous_until IS NULL, a.grace_ns
+FROM authorizations AS a JOIN users AS u ON u.id = a.user_id
+WHERE a.{column} {condition}"""
+
+
+class Lookup:
+    """Finds the record of a presented secret; a connection of the driver for each thread.
+
+    Reads see the last commit, since each statement is its own transaction.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._uri = f"{path.absolute().as_uri()}?mode=ro"
+        self._local = threading.local()
+        self._lock = threading.Lock()
+        self._connections: list[sqlite3.Connection] = []
+        self._statements: dict[int, list[tuple[str, bool]]] = {}
+
+    def find(self, secret: Secret, digests: Sequence[str]) -> Match | None:
+        """The record that a secret belongs to, by any of its stored forms or in clear.
+
+        The text is looked for among the tokens in clear only, the digests
+        among the digests only: a stolen digest is not a token, whatever the
+        store was configured to at the time. Source: tokens.md §3.3.
+        """
+        connection = self._connection()
+        plain = secret.reveal()
+        for statement, by_digest in self._statements_for(len(digests)):
+            row = connection.execute(statement, digests if by_digest else (plain,)).fetchone()
+            if row is not None:
+                return _match(row)
+        return None
+
+    def close(self) -> None:
+        """Close every thread's connection."""
+        with self._lock:
+            for connection in self._connections:
+                connection.close()
+            self._connections.clear()
+            self._local = threading.local()
+
+    def _statements_for(self, count: int) -> list[tuple[str, bool]]:
+        statements = self._statements.get(count)
+        if statements is None:
+            among = f"IN ({','.join('?' * count)})"
+            statements = []
+            for previous in (False, True):
+                prefix = "previous_" if previous else ""
+                for column, condition in (("digest", among), ("token", "= ?")):
+                    names = {"digest": prefix + "digest", "token": prefix + "token", "previous": int(previous)}
+                    text_ = _LOOKUP.format(column=prefix + column, condition=condition, **names)
+                    statements.append((text_, column == "digest"))
+            self._statements[count] = statements
+        return statements
+
+    def _connection(self) -> sqlite3.Connection:
+        connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
+        if connection is None:
+            connection = sqlite3.connect(self._uri, uri=True, check_same_thread=False, isolation_level=None)
+            connection.execute("PRAGMA busy_timeout = 5000")
+            connection.execute("PRAGMA query_only = ON")
+            with self._lock:
+                self._connections.append(connection)
+            self._local.connection = connection
+        return connection
+
+
+def _match(row: tuple[Any, ...]) -> Match:
+    return Match(
+        id=AuthorizationID(row[0]),
+        org_id=OrgID(row[1]),
+        user_id=UserID(row[2]),
+        user_status=row[3],
+        status=row[4],
+        permissions=row[5],
+        expires_at=row[6],
+        revoked=bool(row[7]),
+        stored=row[8],
+        plain=None if row[9] is None else Secret(row[9]),
+        previous=bool(row[10]),
+        previous_until=row[11],
+        rotation_is_new=bool(row[12]) and not row[10],
+        grace_ns=row[13],
+    )
