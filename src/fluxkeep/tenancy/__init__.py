@@ -1,1 +1,1 @@
-"""Organizations, users, buckets, memberships, database mappings."""
+"""Organizations, users, buckets, memberships and database mappings: rules and records."""

@@ -15,7 +15,8 @@ labels = Table(
     "labels",
     metadata,
     Column("id", Identifier(LabelID), primary_key=True),
-    Column("org_id", Identifier(OrgID), ForeignKey(organizations.c.id, ondelete="CASCADE"), nullable=False),
+    # No foreign key: the reference takes any org id here (recorded in labels.jsonl).
+    Column("org_id", Identifier(OrgID), nullable=False),
     Column("name", Text, nullable=False),
     # Trimmed and lower case: what is unique in an organization.
     Column("name_key", Text, nullable=False),
@@ -31,6 +32,7 @@ label_mappings = Table(
     Column("label_id", Identifier(LabelID), ForeignKey(labels.c.id, ondelete="CASCADE"), primary_key=True),
 )
 Index("ix_label_mappings_label_id", label_mappings.c.label_id)
+Index("ix_label_mappings_resource_id", label_mappings.c.resource_id)
 
 # Values are sealed before they come here; the file alone gives none away.
 org_secrets = Table(

@@ -58,6 +58,7 @@ memberships = Table(
     instant("created_at"),
 )
 Index("ix_memberships_user_id", memberships.c.user_id)
+Index("ix_memberships_resource_id", memberships.c.resource_id)
 
 dbrps = Table(
     "dbrps",

@@ -118,6 +118,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("resource_type", "resource_id", "label_id", name=op.f("pk_label_mappings")),
     )
     op.create_index("ix_label_mappings_label_id", "label_mappings", ["label_id"], unique=False)
+    op.create_index("ix_label_mappings_resource_id", "label_mappings", ["resource_id"], unique=False)
     op.create_table(
         "memberships",
         sa.Column("resource_type", sa.Text(), nullable=False),
@@ -128,6 +129,7 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["user_id"], ["users.id"], name=op.f("fk_memberships_user_id"), ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("resource_type", "resource_id", "user_id", name=op.f("pk_memberships")),
     )
+    op.create_index("ix_memberships_resource_id", "memberships", ["resource_id"], unique=False)
     op.create_index("ix_memberships_user_id", "memberships", ["user_id"], unique=False)
     op.create_table(
         "org_secrets",
