@@ -21,11 +21,17 @@ _python = json.JSONDecoder()
 
 
 class BadBody(InvalidInput):
-    """A body that is not the JSON asked for; `reason` is the reference's text without a prefix."""
+    """A body that is not the JSON asked for.
 
-    def __init__(self, reason: str) -> None:
+    Attributes:
+        reason: The reference's text without a prefix.
+        well_formed: It is JSON, of another shape.
+    """
+
+    def __init__(self, reason: str, *, well_formed: bool = False) -> None:
         super().__init__(f"failed to unmarshal json: {reason}")
         self.reason = reason
+        self.well_formed = well_formed
 
 
 def decode_json(body: bytes, kind: type[T]) -> T:
@@ -38,7 +44,7 @@ def decode_json(body: bytes, kind: type[T]) -> T:
     try:
         return msgspec.json.decode(body, type=kind)
     except msgspec.ValidationError as error:
-        raise BadBody(str(error)) from None
+        raise BadBody(str(error), well_formed=True) from None
     except msgspec.DecodeError:
         return _decode_first(body, kind)
 
@@ -57,7 +63,7 @@ def _decode_first(body: bytes, kind: type[T]) -> T:
     try:
         return msgspec.json.decode(text[start:end].encode(), type=kind)
     except msgspec.MsgspecError as error:
-        raise BadBody(str(error)) from None
+        raise BadBody(str(error), well_formed=True) from None
 
 
 def _reason(text: str, at: int) -> str:

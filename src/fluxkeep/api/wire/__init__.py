@@ -1,0 +1,1 @@
+"""Request and response shapes, camelCase as on the wire."""
