@@ -1,3 +1,115 @@
+// What Python sees of the scanner: one function that takes bytes and gives columns.
 #include <nanobind/nanobind.h>
+#include <nanobind/ndarray.h>
 
-NB_MODULE(_scanner, m) { m.attr("format") = 1; }
+#include "scanner.hpp"
+
+namespace nb = nanobind;
+using namespace fluxkeep;
+
+namespace {
+
+// Hand an array to numpy without copying; it is cut to its length first.
+template <typename T, typename Stored>
+nb::object to_numpy(Array<Stored>& array, std::size_t count) {
+  array.resize(count);
+  void* data = array.release();
+  nb::capsule owner(data, [](void* p) noexcept { std::free(p); });
+  return nb::cast(nb::ndarray<nb::numpy, T, nb::ndim<1>>(data, {count}, owner));
+}
+
+// Python strings of names and tag values, each made once for a request.
+class Texts {
+ public:
+  nb::object get(std::string_view text) {
+    const auto found = known_.find(std::string(text));
+    if (found != known_.end()) return found->second;
+    nb::object made = nb::steal(PyUnicode_DecodeUTF8(text.data(), static_cast<Py_ssize_t>(text.size()), nullptr));
+    if (!made.is_valid()) throw nb::python_error();
+    known_.emplace(text, made);
+    return made;
+  }
+
+ private:
+  std::unordered_map<std::string, nb::object, SeededHash> known_;
+};
+
+nb::object tags_of(std::string_view packed, Texts& texts) {
+  std::size_t at = sizeof(std::uint32_t);  // the part's number comes first
+  const auto next = [&] {
+    std::uint32_t size;
+    std::memcpy(&size, packed.data() + at, sizeof size);
+    const std::string_view text = packed.substr(at + sizeof size, size);
+    at += sizeof size + size;
+    return texts.get(text);
+  };
+  nb::list tags;
+  while (at < packed.size()) {
+    nb::object key = next();
+    nb::object value = next();
+    tags.append(nb::make_tuple(key, value));
+  }
+  return nb::tuple(tags);
+}
+
+nb::tuple column_of(Part& part, Column& column, Texts& texts) {
+  column.reach(part.rows);
+  nb::object values;
+  switch (column.type) {
+    case FieldType::Float:
+      values = to_numpy<double>(column.words, part.rows);
+      break;
+    case FieldType::Integer:
+      values = to_numpy<std::int64_t>(column.words, part.rows);
+      break;
+    case FieldType::Unsigned:
+      values = to_numpy<std::uint64_t>(column.words, part.rows);
+      break;
+    case FieldType::Boolean:
+      values = to_numpy<bool>(column.truths, part.rows);
+      break;
+    case FieldType::String:
+      values = nb::make_tuple(to_numpy<std::int64_t>(column.offsets, part.rows + std::size_t{1}),
+                              nb::bytes(column.text.data(), column.text.size()));
+      break;
+  }
+  nb::object valid = nb::none();
+  if (!column.valid.empty()) valid = to_numpy<bool>(column.valid, part.rows);
+  return nb::make_tuple(texts.get(part.fields[column.name].name), static_cast<int>(column.type), values, valid);
+}
+
+nb::tuple scan(nb::bytes body, std::int64_t unit_ns, std::int64_t default_time_ns, std::size_t line_bytes_max,
+               std::size_t errors_max, std::size_t excerpt_bytes_max, nb::object series_type) {
+  Scanner scanner({body.c_str(), body.size()}, unit_ns, default_time_ns,
+                  {line_bytes_max, errors_max, excerpt_bytes_max});
+  {
+    nb::gil_scoped_release unlocked;
+    scanner.scan();
+  }
+  Texts texts;
+  nb::list parts;
+  for (const std::unique_ptr<Part>& held : scanner.parts) {
+    Part& part = *held;
+    const nb::object measurement = texts.get(scanner.measurements[part.measurement]);
+    nb::list series;
+    for (const std::string* packed : part.series) series.append(series_type(measurement, tags_of(*packed, texts)));
+    nb::list columns;
+    for (Column& column : part.columns) columns.append(column_of(part, column, texts));
+    parts.append(nb::make_tuple(measurement, nb::tuple(series), to_numpy<std::uint32_t>(part.series_index, part.rows),
+                                to_numpy<std::int64_t>(part.time, part.rows),
+                                to_numpy<std::uint32_t>(part.line, part.rows), nb::tuple(columns)));
+  }
+  nb::list errors;
+  for (const LineError& error : scanner.errors) {
+    errors.append(nb::make_tuple(error.line, nb::bytes(error.excerpt.data(), error.excerpt.size()), error.clipped,
+                                 nb::bytes(error.reason.data(), error.reason.size())));
+  }
+  return nb::make_tuple(parts, errors, scanner.error_count);
+}
+
+}  // namespace
+
+NB_MODULE(_scanner, m) {
+  m.def("scan", &scan, nb::arg("body"), nb::arg("unit_ns"), nb::arg("default_time_ns"), nb::arg("line_bytes_max"),
+        nb::arg("errors_max"), nb::arg("excerpt_bytes_max"), nb::arg("series_type"));
+}

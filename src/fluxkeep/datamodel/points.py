@@ -77,7 +77,11 @@ class MeasurementBatch:
 
 @dataclass(frozen=True, slots=True)
 class PointBatch:
-    """One write: measurements in order of first appearance."""
+    """One write: measurements in order of first appearance.
+
+    A measurement whose points share few fields may come in several batches, each
+    a run of its points, because dense columns of all of it would be mostly holes.
+    """
 
     measurements: tuple[MeasurementBatch, ...]
 

@@ -1,1 +1,6 @@
-"""Line protocol: bytes to PointBatch and back."""
+"""Line protocol: bytes to a PointBatch and back."""
+
+from fluxkeep.lineprotocol.errors import LineError
+from fluxkeep.lineprotocol.parser import Parsed, ParseLimits, parse
+
+__all__ = ["LineError", "ParseLimits", "Parsed", "parse"]

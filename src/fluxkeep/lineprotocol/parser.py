@@ -1,0 +1,100 @@
+"""Line protocol to columns: what the rest of the house calls.
+
+The work is done by the native scanner with the interpreter lock released;
+`pure.py` does the same slowly and is what the tests compare it with.
+
+Bytes that are no UTF-8: the reference stores them as they are. Here a name or
+value is text, so every ill-formed part of it becomes one U+FFFD; series or
+fields whose names differ in such bytes alone become one.
+
+Source: http-api.md §6.3.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from fluxkeep.datamodel.columns import FieldType
+from fluxkeep.datamodel.points import FieldColumn, MeasurementBatch, PointBatch, Strings
+from fluxkeep.datamodel.series import Series
+from fluxkeep.instants import Precision
+from fluxkeep.lineprotocol import _scanner
+from fluxkeep.lineprotocol.errors import LineError, make_error, report
+
+FIELD_TYPES = (FieldType.FLOAT, FieldType.INTEGER, FieldType.UNSIGNED, FieldType.STRING, FieldType.BOOLEAN)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ParseLimits:
+    """What a body may ask of the parser.
+
+    Attributes:
+        line_bytes_max: Length of one line, strings with newlines included. The reference has no
+            such limit; a longer line is a bad one.
+        errors_max: Bad lines that are spelled out; further ones are counted.
+        excerpt_bytes_max: How much of a bad line is repeated in its error.
+    """
+
+    line_bytes_max: int = 64 * 1024 * 1024
+    errors_max: int = 1_000
+    excerpt_bytes_max: int = 4_096
+
+
+DEFAULT_LIMITS = ParseLimits()
+
+
+@dataclass(frozen=True, slots=True)
+class Parsed:
+    """The good lines as columns, and what is wrong with the others.
+
+    A request with errors is refused whole; `batch` then still holds its good lines.
+    """
+
+    batch: PointBatch
+    errors: tuple[LineError, ...]
+    error_count: int
+
+    @property
+    def report(self) -> str:
+        """The message for a refused request."""
+        return report(self.errors, self.error_count)
+
+
+def parse(body: bytes, *, precision: Precision, now_ns: int, limits: ParseLimits = DEFAULT_LIMITS) -> Parsed:
+    """Parse a write's body.
+
+    Args:
+        body: Lines, decompressed.
+        precision: Unit of the timestamps in it.
+        now_ns: Time of points without one, cut to the precision.
+        limits: See there.
+
+    Returns:
+        Columns that own their memory; `line` counts the good points from 0.
+
+    Source: http-api.md §6.3, §6.4.
+    """
+    unit = precision.value
+    parts, errors, count = _scanner.scan(
+        body,
+        unit,
+        now_ns // unit * unit,
+        limits.line_bytes_max,
+        limits.errors_max,
+        limits.excerpt_bytes_max,
+        Series,
+    )
+    return Parsed(
+        PointBatch(tuple(_batch(part) for part in parts if len(part[3]))),
+        tuple(make_error(*error) for error in errors),
+        count,
+    )
+
+
+def _batch(part: _scanner.Part) -> MeasurementBatch:
+    measurement, series, series_index, time, line, columns = part
+    fields = tuple(
+        FieldColumn(name, FIELD_TYPES[code], Strings(*values) if isinstance(values, tuple) else values, valid)
+        for name, code, values, valid in columns
+    )
+    return MeasurementBatch(measurement, series, series_index, time, line, fields)
