@@ -1,0 +1,88 @@
+// Permissions as the server matches them (tokens.md §1.7). A hint for the page, never a gate: the
+// server decides every time. tests/access/vectors.json holds both implementations together.
+
+export const TYPES = [
+  "authorizations", "buckets", "dashboards", "orgs", "sources", "tasks", "telegrafs", "users", "variables",
+  "scrapers", "secrets", "labels", "views", "documents", "notificationRules", "notificationEndpoints", "checks",
+  "dbrp", "notebooks", "annotations", "remotes", "replications",
+];
+
+/** Whether the held permission satisfies the wanted one. */
+export function satisfies(held, wanted) {
+  if (held.action !== wanted.action) return false;
+  const h = held.resource;
+  const w = wanted.resource;
+  if (h.type === "instance") return true;
+  if (h.type !== w.type) return false;
+  if (!h.orgID && !h.id) return true;
+  if (h.orgID && !h.id) return h.orgID === w.orgID;
+  return Boolean(h.id) && h.id === w.id;
+}
+
+/** Whether any held permission satisfies the wanted one. */
+export function allows(set, wanted) {
+  return set.some((held) => satisfies(held, wanted));
+}
+
+/** A permission as the server spells it, for messages. */
+export function spell({ action, resource }) {
+  let path = resource.type;
+  if (resource.orgID) path = `orgs/${resource.orgID}/${path}`;
+  if (resource.id) path += `/${resource.id}`;
+  return `${action}:${path}`;
+}
+
+const both = (resource) => ["read", "write"].map((action) => ({ action, resource }));
+
+/** The 44 permissions of an operator token. */
+export function operatorSet() {
+  return TYPES.flatMap((type) => both({ type }));
+}
+
+/** The 43 permissions of an All Access token of a user in an organization. */
+export function allAccessSet(orgID, userID, types = TYPES) {
+  return types
+    .filter((type) => type !== "instance")
+    .flatMap((type) => {
+      if (type === "orgs") return [{ action: "read", resource: { type, id: orgID } }];
+      if (type === "users") return both({ type, id: userID });
+      return both({ type, orgID });
+    });
+}
+
+/** What kind of token a set of permissions makes: Operator, All Access, Read/Write or Custom. */
+export function kindOf(permissions, orgID, userID) {
+  if (operatorSet().every((wanted) => allows(permissions, wanted))) return "Operator";
+  const spelled = new Set(permissions.map(spell));
+  const full = allAccessSet(orgID, userID).map(spell);
+  if (spelled.size === full.length && full.every((one) => spelled.has(one))) return "All Access";
+  if (permissions.length && permissions.every((p) => p.resource.type === "buckets")) return "Read/Write";
+  return "Custom";
+}
+
+/** A permission without the names that the server adds to it. */
+export function stripped({ action, resource: { type, id, orgID } }) {
+  return { action, resource: { type, ...(orgID ? { orgID } : {}), ...(id ? { id } : {}) } };
+}
+
+/**
+ * What a token reaches, in few words: [{text, title}], at most `most` of them and a "+n" behind.
+ * Buckets come by name with R, W or RW; other types by name of the type.
+ */
+export function summary(permissions, most = 3) {
+  const reach = new Map();
+  for (const { action, resource } of permissions) {
+    const gone = resource.id && !resource.name;
+    const short = resource.id && `${resource.id.slice(0, 4)}…${resource.id.slice(-2)}`;
+    let what;
+    if (resource.type === "buckets" && resource.id) what = gone ? `deleted bucket ${short}` : resource.name;
+    else if (resource.id) what = `${resource.type} ${resource.name ?? short}`;
+    else what = resource.orgID ? `all ${resource.type}` : `${resource.type} everywhere`;
+    const seen = reach.get(what) ?? new Set();
+    seen.add(action === "read" ? "R" : "W");
+    reach.set(what, seen);
+  }
+  const chips = [...reach].map(([what, actions]) => ({ text: `${[...actions].sort().join("")} ${what}` }));
+  if (chips.length <= most) return chips;
+  return [...chips.slice(0, most), { text: `+${chips.length - most}`, title: chips.slice(most).map((c) => c.text).join(", ") }];
+}

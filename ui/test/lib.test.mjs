@@ -1,0 +1,133 @@
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import test from "node:test";
+import { ApiError, basic, classify, createApi } from "../src/lib/api.js";
+import { fluxString, influxqlIdentifier, parse, Tables } from "../src/lib/csv.js";
+import { allAccessSet, allows, kindOf, operatorSet, spell, summary } from "../src/lib/perms.js";
+import { match, safeNext, withQuery } from "../src/lib/router.js";
+import { duration, parseDuration, relative } from "../src/lib/time.js";
+
+const vectors = JSON.parse(readFileSync(new URL("../../tests/access/vectors.json", import.meta.url)));
+
+test("permissions match as the server's engine does", () => {
+  assert.ok(vectors.cases.length > 40);
+  for (const { held, wanted, allowed, why } of vectors.cases) {
+    assert.equal(allows(held, wanted), allowed, `${why}: ${held.map(spell)} / ${spell(wanted)}`);
+  }
+});
+
+test("the standard sets have 44 and 43 entries, and are recognised", () => {
+  assert.equal(operatorSet().length, 44);
+  const all = allAccessSet("000000000000000a", "000000000000000b");
+  assert.equal(all.length, 43);
+  assert.ok(!all.some((p) => p.resource.type === "instance"));
+  assert.equal(kindOf(operatorSet(), "x", "y"), "Operator");
+  assert.equal(kindOf(all, "000000000000000a", "000000000000000b"), "All Access");
+  assert.equal(kindOf([{ action: "read", resource: { type: "buckets", id: "1" } }], "x", "y"), "Read/Write");
+  assert.equal(kindOf(all, "000000000000000a", "000000000000000c"), "Custom");
+});
+
+test("summaries are short", () => {
+  const on = (action, name) => ({ action, resource: { type: "buckets", id: `id${name}`, orgID: "o", name } });
+  const chips = summary([on("read", "a"), on("write", "a"), on("read", "b"), on("read", "c"), on("read", "d")]);
+  assert.deepEqual(chips.map((c) => c.text), ["RW a", "R b", "R c", "+1"]);
+  const gone = summary([{ action: "read", resource: { type: "buckets", id: "0b00000000000001", orgID: "o" } }]);
+  assert.equal(gone[0].text, "R deleted bucket 0b00…01");
+});
+
+test("failures are classified", () => {
+  assert.equal(classify(401, "unauthorized access"), "session");
+  assert.equal(classify(401, "write:orgs/1/buckets is unauthorized"), "permission");
+  assert.equal(classify(401, "unauthorized access", "missing-permission"), "permission");
+  assert.equal(classify(403, "User is inactive"), "inactive");
+  assert.equal(classify(403, "insufficient permissions for write"), "forbidden");
+  assert.equal(classify(404, ""), "gone");
+  assert.equal(classify(422, ""), "invalid");
+  assert.equal(classify(429, ""), "busy");
+  assert.equal(classify(500, ""), "down");
+});
+
+test("Basic is UTF-8", () => {
+  assert.equal(basic("jörg", "p€ss"), `Basic ${Buffer.from("jörg:p€ss").toString("base64")}`);
+});
+
+const answer = (status, body, headers = {}) => new Response(body == null ? null : JSON.stringify(body), { status, headers });
+
+test("a GET is repeated once after a new session, a POST never", async () => {
+  const sent = [];
+  const replies = [answer(401, { code: "unauthorized", message: "unauthorized access" }), answer(200, { ok: 1 })];
+  const api = createApi({ fetch: async (path, o) => (sent.push(o.method), replies.shift()), onSession: async () => true });
+  assert.deepEqual(await api.get("/x"), { ok: 1 });
+  replies.push(answer(401, { code: "unauthorized", message: "unauthorized access" }));
+  await assert.rejects(api.post("/x", {}), (e) => e instanceof ApiError && e.kind === "session");
+  assert.deepEqual(sent, ["GET", "GET", "POST"]);
+});
+
+test("a busy server is asked again when it says, and secrets never come through lists", async () => {
+  const slept = [];
+  const replies = [
+    answer(503, { code: "unavailable", message: "busy" }, { "Retry-After": "3" }),
+    answer(200, { authorizations: [{ id: "1", token: "plain" }] }),
+  ];
+  const api = createApi({ fetch: async () => replies.shift(), sleep: async (ms) => slept.push(ms) });
+  assert.deepEqual(await api.tokens(), [{ id: "1", token: "" }]);
+  assert.deepEqual(slept, [3000]);
+});
+
+const ANSWER =
+  "#group,false,false,true,false,false\r\n#datatype,string,long,string,double,long\r\n#default,_result,,,,\r\n" +
+  ",result,table,host,_value,n\r\n,,0,\"a,\"\"b\"\"\r\nc\",1.5,9007199254740993\r\n,,0,x,,2\r\n,,1,y,+Inf,3\r\n\r\n" +
+  "#group,false,false,true\r\n#datatype,string,long,string\r\n#default,other,0,z\r\n,result,table,host\r\n\r\n";
+
+test("annotated CSV: quotes, defaults, empty tables, several results", () => {
+  const tables = parse(ANSWER);
+  assert.equal(tables.length, 3);
+  assert.deepEqual(tables[0].columns.map((c) => [c.label, c.type, c.group]), [
+    ["host", "string", true], ["_value", "double", false], ["n", "long", false],
+  ]);
+  assert.deepEqual(tables[0].rows, [['a,"b"\r\nc'.replace("\r\n", "\r\n"), 1.5, "9007199254740993"], ["x", null, 2]].map((r) => r));
+  assert.deepEqual(tables[1].rows, [["y", Infinity, 3]]);
+  assert.deepEqual([tables[2].result, tables[2].rows], ["other", []]);
+});
+
+test("annotated CSV may be cut at every byte", () => {
+  const whole = JSON.stringify(parse(ANSWER));
+  for (let at = 0; at <= ANSWER.length; at += 1) {
+    const tables = new Tables();
+    tables.push(ANSWER.slice(0, at));
+    tables.push(ANSWER.slice(at));
+    assert.equal(JSON.stringify(tables.end()), whole, `cut at ${at}`);
+  }
+});
+
+test("an error table is an error, and what came before is kept", () => {
+  const tables = new Tables();
+  const broken = `${ANSWER}#datatype,string,string\r\n#group,true,true\r\n#default,,\r\n,error,reference\r\n,it broke,\r\n`;
+  assert.throws(() => { tables.push(broken); tables.end(); }, /it broke/);
+  assert.equal(tables.tables.length, 3);
+});
+
+test("literals are escaped", () => {
+  assert.equal(fluxString('a"b\\c${d}'), '"a\\"b\\\\c\\${d}"');
+  assert.equal(influxqlIdentifier('a"b\\'), '"a\\"b\\\\"');
+});
+
+test("routes, and where a sign-in may lead", () => {
+  assert.deepEqual(match("/orgs/0a/load-data/tokens/"), { name: "tokens", params: { orgID: "0a" } });
+  assert.equal(match("/orgs//members"), null);
+  assert.equal(match("/nope"), null);
+  assert.equal(safeNext("/orgs/0a/members?q=x"), "/orgs/0a/members?q=x");
+  for (const bad of ["//evil.example", "/\\evil", "https://evil.example", "/nope", "/signin", "javascript:x", undefined, "/\n/x"]) {
+    assert.equal(safeNext(bad), "/", String(bad));
+  }
+  assert.equal(withQuery("/a", { q: "x y", s: "" }), "/a?q=x+y");
+});
+
+test("times and durations", () => {
+  assert.equal(duration(0), "Forever");
+  assert.equal(duration(7 * 86400 + 5400), "7 d 1 h 30 m");
+  assert.equal(parseDuration("1h 30m"), 5400);
+  assert.equal(parseDuration("x"), null);
+  assert.equal(relative("2026-01-01T00:00:00Z", Date.parse("2026-01-01T00:03:10Z")), "3 minutes ago");
+  assert.equal(relative("2026-01-03T00:00:00Z", Date.parse("2026-01-01T00:00:00Z")), "in 2 days");
+});
