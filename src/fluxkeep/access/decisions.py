@@ -32,6 +32,7 @@ class Principal:
         active: False makes every decision a refusal.
         kind: How the caller was recognised.
         expires_at: When the credential ends, ns; every use after it must be recognised anew.
+        renewed_until: Set where this use moved the end of a session: the cookie is to be sent again.
     """
 
     user_id: UserID
@@ -41,6 +42,7 @@ class Principal:
     active: bool = True
     kind: Kind = "token"
     expires_at: int | None = None
+    renewed_until: int | None = None
 
 
 class Access:

@@ -19,20 +19,16 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, Row, Select, bindparam, delete, func, insert, or_, select, text, update
+from sqlalchemy import Connection, Row, Select, bindparam, delete, func, insert, not_, or_, select, text, true, update
 from sqlalchemy.exc import IntegrityError
 
 from fluxkeep.access.permissions import Action, Permission, PermissionSet, ResourceType
 from fluxkeep.errors import Conflict
-from fluxkeep.ids import ID, AuthorizationID, BucketID, OrgID, UserID
+from fluxkeep.ids import ID, AuthorizationID, OrgID, UserID
 from fluxkeep.metastore.tables.credentials import authorizations as t_authorizations
 from fluxkeep.metastore.tables.credentials import passwords as t_passwords
 from fluxkeep.metastore.tables.credentials import v1_authorizations as t_v1
 from fluxkeep.metastore.tables.credentials import v1_passwords as t_v1_passwords
-from fluxkeep.metastore.tables.tenancy import buckets as t_buckets
-from fluxkeep.metastore.tables.tenancy import memberships as t_memberships
-from fluxkeep.metastore.tables.tenancy import organizations as t_orgs
-from fluxkeep.metastore.tables.tenancy import users as t_users
 from fluxkeep.secret import Secret
 
 ACTIVE, INACTIVE = "active", "inactive"
@@ -102,17 +98,6 @@ class Filter:
     org_id: OrgID | None = None
     after: AuthorizationID | None = None
     text: str | None = None
-
-
-class Names:
-    """Names of organizations, users and buckets, as one transaction saw them."""
-
-    __slots__ = ("buckets", "orgs", "users")
-
-    def __init__(self, orgs: Mapping[str, str], users: Mapping[str, str], buckets: Mapping[str, str]) -> None:
-        self.orgs = orgs
-        self.users = users
-        self.buckets = buckets
 
 
 # --- permissions as text ----------------------------------------------------------------------------------------
@@ -325,13 +310,6 @@ def digests_from(connection: Connection, start: str) -> str | None:
     return min((digest for digest in found if digest is not None), default=None)
 
 
-def identify_digest(connection: Connection, digest: str) -> AuthorizationID | None:
-    """Whose stored digest this is."""
-    return connection.execute(
-        select(_A.id).where(or_(_A.digest == digest, _A.previous_digest == digest)).limit(1)
-    ).scalar()
-
-
 def plain_secrets(connection: Connection, limit: int | None = None) -> list[StoredSecret]:
     """Secrets that are stored in clear, in order of id, each record's current one first."""
     found: list[StoredSecret] = []
@@ -361,14 +339,38 @@ def records_without_secret(connection: Connection) -> list[AuthorizationID]:
     return list(connection.execute(query).scalars())
 
 
-def digests_with_prefix(connection: Connection, prefix: str, limit: int) -> list[StoredSecret]:
-    """Stored digests that begin with a text, a bounded number of them."""
-    found: list[StoredSecret] = []
-    for column, previous in ((_A.digest, False), (_A.previous_digest, True)):
-        # A range rather than LIKE, so that the unique index answers it.
-        query = select(_A.id, column).where(column >= prefix, column < prefix + "\x7f").limit(limit)
-        found += [StoredSecret(id=row[0], digest=row[1], previous=previous) for row in connection.execute(query)]
-    return found[:limit]
+def digests_with_prefix(
+    connection: Connection, prefix: str, *, after: str, previous: bool, limit: int
+) -> list[StoredSecret]:
+    """Stored digests of one scheme, in order, a bounded number of them.
+
+    Args:
+        connection: Any.
+        prefix: What the scheme's stored strings begin with.
+        after: Only digests that sort after this.
+        previous: Those of secrets that rotations replace, rather than current ones.
+        limit: How many at most.
+    """
+    column = _A.previous_digest if previous else _A.digest
+    # A range rather than LIKE, so that the unique index answers it.
+    query = (
+        select(_A.id, column)
+        .where(column >= prefix, column > after, column < prefix + "\x7f")
+        .order_by(column)
+        .limit(limit)
+    )
+    return [StoredSecret(id=row[0], digest=row[1], previous=previous) for row in connection.execute(query)]
+
+
+def odd_digests(connection: Connection, shapes: Sequence[tuple[str, int | None]]) -> list[AuthorizationID]:
+    """Records whose stored form has none of the shapes: a prefix, and a length if it is fixed."""
+    fits = [
+        _A.digest.startswith(prefix, autoescape=True)
+        & (func.length(_A.digest) == length if length is not None else true())
+        for prefix, length in shapes
+    ]
+    query = select(_A.id).where(_A.digest.is_not(None), not_(or_(*fits))).order_by(_A.id)
+    return list(connection.execute(query).scalars())
 
 
 def set_digests(connection: Connection, new: Iterable[tuple[StoredSecret, str]]) -> None:
@@ -412,13 +414,10 @@ def _legacy(row: Row[Any]) -> LegacyAuthorization:
 
 
 def find_legacy(
-    connection: Connection,
-    *,
-    key: AuthorizationID | None = None,
-    username: str | None = None,
+    connection: Connection, *, authorization: AuthorizationID | None = None, username: str | None = None
 ) -> LegacyAuthorization | None:
     """One record by id or by name."""
-    condition = _V.id == key if username is None else _V.username == username
+    condition = _V.id == authorization if username is None else _V.username == username
     row = connection.execute(select(t_v1).where(condition)).one_or_none()
     return None if row is None else _legacy(row)
 
@@ -486,34 +485,6 @@ def set_legacy_password(connection: Connection, key: AuthorizationID, stored: st
 # --- users ------------------------------------------------------------------------------------------------------
 
 
-def find_user(
-    connection: Connection, *, key: UserID | None = None, name: str | None = None
-) -> tuple[UserID, str] | None:
-    """Id and status of a user, by id or by name."""
-    condition = t_users.c.id == key if name is None else t_users.c.name == name
-    row = connection.execute(select(t_users.c.id, t_users.c.status).where(condition)).one_or_none()
-    return None if row is None else (row.id, row.status)
-
-
-def find_org(connection: Connection, *, key: OrgID | None = None, name: str | None = None) -> OrgID | None:
-    """An organization's id, if it is there."""
-    condition = t_orgs.c.id == key if name is None else t_orgs.c.name == name
-    return connection.execute(select(t_orgs.c.id).where(condition)).scalar()
-
-
-def is_empty(connection: Connection) -> bool:
-    """Whether there are neither users nor organizations. Source: tokens.md §2.6."""
-    return (
-        connection.execute(select(t_users.c.id).limit(1)).first() is None
-        and connection.execute(select(t_orgs.c.id).limit(1)).first() is None
-    )
-
-
-def bucket_exists(connection: Connection, key: ID) -> bool:
-    """Whether there is a bucket of that id."""
-    return connection.execute(select(t_buckets.c.id).where(t_buckets.c.id == BucketID(key))).first() is not None
-
-
 def password_of(connection: Connection, user: UserID) -> str | None:
     """The stored hash; none if no password was set."""
     return connection.execute(select(t_passwords.c.hash).where(t_passwords.c.user_id == user)).scalar()
@@ -523,34 +494,6 @@ def set_password(connection: Connection, user: UserID, stored: str, now: int) ->
     """Store a hash in place of any other."""
     connection.execute(delete(t_passwords).where(t_passwords.c.user_id == user))
     connection.execute(insert(t_passwords).values(user_id=user, hash=stored, updated_at=now))
-
-
-def memberships_of(connection: Connection, user: UserID) -> list[tuple[str, ID, str]]:
-    """Resource type, resource id and role of everything a user is a member of."""
-    columns = t_memberships.c
-    query = (
-        select(columns.resource_type, columns.resource_id, columns.role)
-        .where(columns.user_id == user)
-        .order_by(columns.created_at, columns.resource_id)
-    )
-    return [(row.resource_type, row.resource_id, row.role) for row in connection.execute(query)]
-
-
-def load_names(connection: Connection, *, orgs: set[str], users: set[str], buckets: set[str]) -> Names:
-    """The names of objects by id; those that are gone are absent."""
-
-    def read(table: Any, ids: set[str]) -> dict[str, str]:
-        found: dict[str, str] = {}
-        ordered = sorted(ids)
-        for start in range(0, len(ordered), _IDS_IN_A_STATEMENT):
-            part = ordered[start : start + _IDS_IN_A_STATEMENT]
-            found.update(
-                (row.id, row.name)
-                for row in connection.execute(select(table.c.id, table.c.name).where(table.c.id.in_(part)))
-            )
-        return found
-
-    return Names(read(t_orgs, orgs), read(t_users, users), read(t_buckets, buckets))
 
 
 # --- the look-up of every request -------------------------------------------------------------------------------
@@ -564,13 +507,11 @@ class Match:
         stored: The digest that matched; none where the token is stored in clear.
         previous: It is the secret that a rotation replaces.
         rotation_is_new: It is the new secret of a rotation, and nobody has used it before.
-        user_status: Of the owning user.
     """
 
     id: AuthorizationID
     org_id: OrgID
     user_id: UserID
-    user_status: str
     status: str
     permissions: str
     expires_at: int | None
@@ -580,15 +521,12 @@ class Match:
     previous: bool
     previous_until: int | None
     rotation_is_new: bool
-    grace_ns: int | None
 
 
 _LOOKUP = """
-SELECT a.id, a.org_id, a.user_id, u.status, a.status, a.permissions, a.expires_at, a.revoked_at IS NOT NULL,
-       a.{digest}, a.{token}, {previous}, a.previous_until,
-       (a.previous_digest IS NOT NULL OR a.previous_token IS NOT NULL) AND a.previous_until IS NULL, a.grace_ns
-FROM authorizations AS a JOIN users AS u ON u.id = a.user_id
-WHERE a.{column} {condition}"""
+SELECT id, org_id, user_id, status, permissions, expires_at, revoked_at IS NOT NULL, {digest}, {token}, {previous},
+       previous_until, (previous_digest IS NOT NULL OR previous_token IS NOT NULL) AND previous_until IS NULL
+FROM authorizations WHERE {column} {condition}"""
 
 
 class Lookup:
@@ -658,15 +596,13 @@ def _match(row: tuple[Any, ...]) -> Match:
         id=AuthorizationID(row[0]),
         org_id=OrgID(row[1]),
         user_id=UserID(row[2]),
-        user_status=row[3],
-        status=row[4],
-        permissions=row[5],
-        expires_at=row[6],
-        revoked=bool(row[7]),
-        stored=row[8],
-        plain=None if row[9] is None else Secret(row[9]),
-        previous=bool(row[10]),
-        previous_until=row[11],
-        rotation_is_new=bool(row[12]) and not row[10],
-        grace_ns=row[13],
+        status=row[3],
+        permissions=row[4],
+        expires_at=row[5],
+        revoked=bool(row[6]),
+        stored=row[7],
+        plain=None if row[8] is None else Secret(row[8]),
+        previous=bool(row[9]),
+        previous_until=row[10],
+        rotation_is_new=bool(row[11]) and not row[9],
     )
