@@ -108,6 +108,9 @@ class _Nobody:
 
     session = v1 = token
 
+    def cached(self, *_: object) -> Principal | None:
+        return None
+
 
 def _make_private_folder(path: Path) -> None:
     """Make a folder that nobody else may enter; one that exists is left as it is."""

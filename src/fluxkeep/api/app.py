@@ -25,7 +25,7 @@ from fluxkeep.access.decisions import Access
 from fluxkeep.api.compression import PACK_BYTES_MIN, accepts_gzip, pack, pack_chunks
 from fluxkeep.api.endpoint import Call, Endpoint, Gate, Runs, Style
 from fluxkeep.api.errors import error_response, unforeseen_response
-from fluxkeep.api.gate import Recognizer, is_guarded, recognize_v1, recognize_v2
+from fluxkeep.api.gate import Recognizer, is_guarded, recognize_cached, recognize_v1, recognize_v2
 from fluxkeep.api.limits import Limits
 from fluxkeep.api.pool import WorkerPool
 from fluxkeep.api.responses import COMPATIBLE_VERSION, Stream
@@ -169,7 +169,9 @@ class Application:
             if request.method == "OPTIONS":
                 preflight = "origin" in request.headers
                 return Response(None, 204 if preflight else 405, _PREFLIGHT if preflight else None)
-            access = recognize_v2(self._recognizer, request.headers, request.client)
+            access = recognize_cached(self._recognizer, request.headers)
+            if access is None:
+                access = await self._pool.run(recognize_v2, self._recognizer, request.headers, request.client)
         if match is None or endpoint is None:
             return self.router.missing(request.path, match)
         if match.slash and endpoint.style is Style.C and is_guarded(request.path):

@@ -27,6 +27,10 @@ SESSION_COOKIE = "influxdb-oss-session"
 class Recognizer(Protocol):
     """Turns a credential into the principal it stands for, or refuses."""
 
+    def cached(self, secret: Secret) -> Principal | None:
+        """The principal of a token that was seen lately, without I/O; none if it must be looked up."""
+        ...
+
     def token(self, secret: Secret, client: str) -> Principal:
         """The principal of an API token.
 
@@ -60,15 +64,20 @@ def recognize_v2(recognizer: Recognizer, headers: Mapping[str, str], client: str
         Unauthorized: No credential, or one that is not known.
         Forbidden: The user is inactive.
     """
-    authorization = headers.get("authorization", "")
-    if authorization[:6].lower() == "token ":
-        return Access(recognizer.token(Secret(authorization[6:].rstrip(" ")), client))
-    if authorization[:7].lower() == "bearer ":
-        return Access(recognizer.token(Secret(authorization[7:].rstrip(" ")), client))
+    secret = _v2_token(headers)
+    if secret is not None:
+        return Access(recognizer.token(secret, client))
     key = session_key(headers)
     if key is None:
         raise Unauthorized(reason="missing-credential")
     return Access(recognizer.session(key))
+
+
+def recognize_cached(recognizer: Recognizer, headers: Mapping[str, str]) -> Access | None:
+    """The caller, where the request has a v2 token that was seen lately; this may run on the event loop."""
+    secret = _v2_token(headers)
+    principal = recognizer.cached(secret) if secret is not None else None
+    return Access(principal) if principal is not None else None
 
 
 def recognize_v1(
@@ -102,6 +111,15 @@ def session_key(headers: Mapping[str, str]) -> Secret | None:
         name, found, value = part.strip().partition("=")
         if found and name == SESSION_COOKIE:
             return Secret(value.strip('"'))
+    return None
+
+
+def _v2_token(headers: Mapping[str, str]) -> Secret | None:
+    authorization = headers.get("authorization", "")
+    if authorization[:6].lower() == "token ":
+        return Secret(authorization[6:].rstrip(" "))
+    if authorization[:7].lower() == "bearer ":
+        return Secret(authorization[7:].rstrip(" "))
     return None
 
 
