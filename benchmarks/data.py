@@ -37,7 +37,7 @@ def cpu_tags(host: int, draw: random.Random) -> str:
 
 def cpu_lines(count: int, hosts: int = 1_000) -> Iterator[bytes]:
     """`count` lines, host after host, ten seconds a round."""
-    draw = random.Random(SEED)  # noqa: S311 - no secret
+    draw = random.Random(SEED)
     tags = [f"cpu,{cpu_tags(host, draw)} " for host in range(hosts)]
     walks = [[draw.uniform(0, 100), draw.uniform(0, 100)] for _ in range(hosts)]
     for i in range(count):
@@ -53,7 +53,7 @@ def cpu_lines(count: int, hosts: int = 1_000) -> Iterator[bytes]:
 
 def mixed_lines(count: int) -> Iterator[bytes]:
     """`count` lines of 40 measurements with 4 750 series in all, in rounds over the series."""
-    draw = random.Random(SEED)  # noqa: S311 - no secret
+    draw = random.Random(SEED)
     series: list[tuple[str, list[str]]] = []
     for m in range(40):
         names = [f"{draw.choice(('bytes', 'usage', 'count', 'time', 'state'))}_{i}" for i in range(draw.randint(2, 12))]
@@ -66,12 +66,20 @@ def mixed_lines(count: int) -> Iterator[bytes]:
         shown = []
         for field in fields:
             name, kind = field.split("=")
-            value = {
-                "float": lambda: repr(draw.uniform(0, 1e6)),
-                "integer": lambda: f"{draw.randrange(10**9)}i",
-                "decimal": lambda: f"{draw.uniform(0, 100):.2f}",
-                "string": lambda: f'"{draw.choice(("running", "stopped", "waiting for disk"))}"',
-                "boolean": lambda: draw.choice(("true", "false")),
-            }[kind]()
+            value = _value(kind, draw)
             shown.append(f"{name}={value}")
         yield f"{head} {','.join(shown)} {START_NS + i // len(series) * STEP_NS}\n".encode()
+
+
+def _value(kind: str, draw: random.Random) -> str:
+    match kind:
+        case "float":
+            return repr(draw.uniform(0, 1e6))
+        case "integer":
+            return f"{draw.randrange(10**9)}i"
+        case "decimal":
+            return f"{draw.uniform(0, 100):.2f}"
+        case "string":
+            return f'"{draw.choice(("running", "stopped", "waiting for disk"))}"'
+        case _:
+            return draw.choice(("true", "false"))

@@ -12,6 +12,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "memory.hpp"
 #include "numbers.hpp"
 #include "text.hpp"
 
@@ -151,7 +152,8 @@ struct Part {
   Array<std::int64_t> time;
   Array<std::uint32_t> line;
   Array<std::uint32_t> series_index;
-  std::vector<const std::string*> series;  // packed tags, owned by the scanner's map
+  std::vector<KnownSeries*> series;
+  std::unordered_map<const KnownSeries*, std::uint32_t> ordinals;
   std::vector<Column> columns;
   std::vector<Field> fields;
   std::vector<Spelling> spellings;

@@ -35,7 +35,7 @@ class Texts {
 };
 
 nb::object tags_of(std::string_view packed, Texts& texts) {
-  std::size_t at = sizeof(std::uint32_t);  // the part's number comes first
+  std::size_t at = 0;
   const auto next = [&] {
     std::uint32_t size;
     std::memcpy(&size, packed.data() + at, sizeof size);
@@ -51,6 +51,41 @@ nb::object tags_of(std::string_view packed, Texts& texts) {
   }
   return nb::tuple(tags);
 }
+
+// Series known from one request to the next. Past its limit everything is forgotten at once: that
+// costs no bookkeeping on the way, and a server with more series than that learns them again.
+class SeriesMemory {
+ public:
+  SeriesMemory(nb::object series_type, std::size_t series_max)
+      : series_type_(std::move(series_type)), series_max_(series_max) {}
+
+  // The interpreter lock is held here and wherever a generation is let go.
+  std::shared_ptr<SeriesGeneration> current() {
+    if (!current_ || current_->count() >= series_max_) {
+      current_ = std::shared_ptr<SeriesGeneration>(new SeriesGeneration, [](SeriesGeneration* old) {
+        for (KnownSeries& entry : old->entries()) Py_XDECREF(static_cast<PyObject*>(entry.object));
+        delete old;
+      });
+    }
+    return current_;
+  }
+
+  nb::object object_of(KnownSeries& series, Texts& texts) {
+    if (series.object == nullptr) {
+      nb::object made = series_type_(texts.get(series.measurement), tags_of(series.tags, texts));
+      // Making it may have run other code that made it too.
+      if (series.object == nullptr) series.object = made.release().ptr();
+    }
+    return nb::borrow(static_cast<PyObject*>(series.object));
+  }
+
+  std::size_t size() { return current_ ? current_->count() : 0; }
+
+ private:
+  nb::object series_type_;
+  std::size_t series_max_;
+  std::shared_ptr<SeriesGeneration> current_;
+};
 
 nb::tuple column_of(Part& part, Column& column, Texts& texts) {
   column.reach(part.rows);
@@ -79,9 +114,10 @@ nb::tuple column_of(Part& part, Column& column, Texts& texts) {
 }
 
 nb::tuple scan(nb::bytes body, std::int64_t unit_ns, std::int64_t default_time_ns, std::size_t line_bytes_max,
-               std::size_t errors_max, std::size_t excerpt_bytes_max, nb::object series_type) {
+               std::size_t errors_max, std::size_t excerpt_bytes_max, SeriesMemory& memory) {
+  const std::shared_ptr<SeriesGeneration> known = memory.current();
   Scanner scanner({body.c_str(), body.size()}, unit_ns, default_time_ns,
-                  {line_bytes_max, errors_max, excerpt_bytes_max});
+                  {line_bytes_max, errors_max, excerpt_bytes_max}, *known);
   {
     nb::gil_scoped_release unlocked;
     scanner.scan();
@@ -92,7 +128,7 @@ nb::tuple scan(nb::bytes body, std::int64_t unit_ns, std::int64_t default_time_n
     Part& part = *held;
     const nb::object measurement = texts.get(scanner.measurements[part.measurement]);
     nb::list series;
-    for (const std::string* packed : part.series) series.append(series_type(measurement, tags_of(*packed, texts)));
+    for (KnownSeries* entry : part.series) series.append(memory.object_of(*entry, texts));
     nb::list columns;
     for (Column& column : part.columns) columns.append(column_of(part, column, texts));
     parts.append(nb::make_tuple(measurement, nb::tuple(series), to_numpy<std::uint32_t>(part.series_index, part.rows),
@@ -110,6 +146,9 @@ nb::tuple scan(nb::bytes body, std::int64_t unit_ns, std::int64_t default_time_n
 }  // namespace
 
 NB_MODULE(_scanner, m) {
+  nb::class_<SeriesMemory>(m, "SeriesMemory")
+      .def(nb::init<nb::object, std::size_t>(), nb::arg("series_type"), nb::arg("series_max"))
+      .def("__len__", &SeriesMemory::size);
   m.def("scan", &scan, nb::arg("body"), nb::arg("unit_ns"), nb::arg("default_time_ns"), nb::arg("line_bytes_max"),
-        nb::arg("errors_max"), nb::arg("excerpt_bytes_max"), nb::arg("series_type"));
+        nb::arg("errors_max"), nb::arg("excerpt_bytes_max"), nb::arg("memory"));
 }

@@ -58,12 +58,14 @@ bool in_range(std::int64_t time_ns) { return time_ns >= -time_max && time_ns <= 
 
 }  // namespace
 
-Scanner::Scanner(std::string_view body, std::int64_t unit_ns, std::int64_t default_time_ns, Limits limits)
+Scanner::Scanner(std::string_view body, std::int64_t unit_ns, std::int64_t default_time_ns, Limits limits,
+                 SeriesGeneration& known)
     : begin_(body.data()),
       end_(body.data() + body.size()),
       unit_ns_(unit_ns),
       default_time_ns_(default_time_ns),
       limits_(limits),
+      known_(known),
       counted_to_(body.data()),
       raw_table_(256, none) {}
 
@@ -87,35 +89,46 @@ bool Scanner::take_fast(const char*& p) {
       entry = none;
     }
   }
+  const KnownSeries* fresh = nullptr;
+  std::string_view raw;
+  std::uint32_t measurement;
   if (entry == none) {
     const char* stop = find_either(p, end_, ' ', '\n');
     while (stop < end_ && *stop == ' ' && stop > p && stop[-1] == '\\') stop = find_either(stop + 1, end_, ' ', '\n');
     if (stop == end_ || *stop == '\n') return false;
-    const std::string_view raw(p, static_cast<std::size_t>(stop - p));
-    entry = find_raw(raw, hash_bytes(raw.data(), raw.size()));
-    if (entry == none) return false;
+    raw = std::string_view(p, static_cast<std::size_t>(stop - p));
+    const std::uint64_t hash = hash_bytes(raw.data(), raw.size());
+    entry = find_raw(raw, hash);
+    if (entry == none) {
+      fresh = known_.find(raw, hash);
+      if (fresh == nullptr || !fresh->plain) return false;
+      const auto found = measurement_ids_.find(fresh->measurement);
+      if (found == measurement_ids_.end()) return false;
+      measurement = found->second;
+    }
   }
-  const RawSeries& series = raw_series_[entry];
-  if (!series.plain || series.part != current_part_[series.measurement]) return false;
-  Part& part = *parts[series.part];
+  if (fresh == nullptr) {
+    const RawSeries& series = raw_series_[entry];
+    if (!series.plain) return false;
+    measurement = series.measurement;
+    raw = std::string_view(p, series.size);
+  }
+  const std::uint32_t part_id = current_part_[measurement];
+  Part& part = *parts[part_id];
   if (is_crowded(part, part.columns.size())) return false;
   part.make_room();
-  const std::uint32_t row = part.rows;
   const std::uint64_t values_before = part.values;
-  const char* q = p + series.size + 1;
+  const char* q = p + raw.size() + 1;
   std::int64_t time_ns = default_time_ns_;
   ++stamp_;
   if (!take_fields(part, q) || !take_time(q, time_ns)) {
-    for (Column& column : part.columns) column.forget(row);
+    for (Column& column : part.columns) column.forget(part.rows);
     part.values = values_before;
     return false;
   }
-  part.time[row] = time_ns;
-  part.line[row] = points_++;
-  part.series_index[row] = series.ordinal;
-  ++part.rows;
-  if (last_series_ != none) raw_series_[last_series_].next = entry;
-  last_series_ = entry;
+  if (fresh != nullptr) entry = add_raw(raw, *fresh, measurement);
+  place(raw_series_[entry], part_id);
+  end_row(part, entry, time_ns);
   p = q;
   return true;
 }
@@ -539,7 +552,12 @@ bool Scanner::scan_time(const char* p, const char* end) {
 void Scanner::commit() {
   const std::uint64_t hash = hash_bytes(key_.data(), key_.size());
   std::uint32_t entry = find_raw(key_, hash);
-  const std::uint32_t measurement = entry == none ? measurement_of_line() : raw_series_[entry].measurement;
+  if (entry == none) {
+    const KnownSeries* known = known_.find(key_, hash);
+    if (known == nullptr) known = learn_series(hash);
+    entry = add_raw(key_, *known, measurement_id(known->measurement));
+  }
+  const std::uint32_t measurement = raw_series_[entry].measurement;
   std::uint32_t part_id = current_part_[measurement];
   const std::size_t added = choose_columns(*parts[part_id]);
   if (is_crowded(*parts[part_id], parts[part_id]->columns.size() + added)) {
@@ -547,14 +565,7 @@ void Scanner::commit() {
     choose_columns(*parts[part_id]);
   }
   Part& part = *parts[part_id];
-  if (entry == none) {
-    entry = add_raw(key_, hash);
-    raw_series_[entry].measurement = measurement;
-  }
-  if (raw_series_[entry].part != part_id) {
-    raw_series_[entry].part = part_id;
-    raw_series_[entry].ordinal = series_of_line(part_id);
-  }
+  place(raw_series_[entry], part_id);
   part.make_room();
   const std::uint32_t row = part.rows;
   for (const Chosen& chosen : chosen_) {
@@ -576,12 +587,27 @@ void Scanner::commit() {
     }
   }
   part.values += chosen_.size();
-  part.time[row] = time_ns_;
+  end_row(part, entry, time_ns_);
+}
+
+// The row's columns are written; now it counts.
+void Scanner::end_row(Part& part, std::uint32_t entry, std::int64_t time_ns) {
+  const std::uint32_t row = part.rows++;
+  part.time[row] = time_ns;
   part.line[row] = points_++;
   part.series_index[row] = raw_series_[entry].ordinal;
-  ++part.rows;
   if (last_series_ != none) raw_series_[last_series_].next = entry;
   last_series_ = entry;
+}
+
+// Give the series its ordinal in the part, once.
+void Scanner::place(RawSeries& series, std::uint32_t part_id) {
+  if (series.part == part_id) return;
+  Part& part = *parts[part_id];
+  const auto [found, added] = part.ordinals.emplace(series.canonical, static_cast<std::uint32_t>(part.series.size()));
+  if (added) part.series.push_back(series.canonical);
+  series.part = part_id;
+  series.ordinal = found->second;
 }
 
 // Which fields the line sets, the last value of a repeated name winning; how many columns are missing for it.
@@ -631,18 +657,29 @@ std::uint32_t Scanner::spelling_of(Part& part, std::string_view raw_key) {
   return id;
 }
 
-std::uint32_t Scanner::measurement_of_line() {
-  scratch_.clear();
-  append_unescaped(scratch_, name_, ", =\"");
-  std::string name;
-  append_utf8(name, scratch_.data(), scratch_.size());
+std::uint32_t Scanner::measurement_id(const std::string& name) {
   const auto [entry, added] = measurement_ids_.emplace(name, static_cast<std::uint32_t>(measurements.size()));
   if (added) {
-    measurements.push_back(std::move(name));
+    measurements.push_back(name);
     current_part_.push_back(none);
     open_part(entry->second);
   }
   return entry->second;
+}
+
+// What the key of the line in hand means.
+KnownSeries* Scanner::learn_series(std::uint64_t hash) {
+  scratch_.clear();
+  append_unescaped(scratch_, name_, ", =\"");
+  std::string name;
+  append_utf8(name, scratch_.data(), scratch_.size());
+  std::string tags;
+  for (std::size_t i = 0; i < tag_count_; ++i) {
+    append_sized(tags, tags_[i].key);
+    append_sized(tags, tags_[i].value);
+  }
+  const bool plain = key_.size() <= plain_key_bytes_max && key_.find("\\\\") == std::string_view::npos;
+  return known_.add(key_, hash, std::move(name), std::move(tags), plain);
 }
 
 std::uint32_t Scanner::open_part(std::uint32_t measurement) {
@@ -651,19 +688,6 @@ std::uint32_t Scanner::open_part(std::uint32_t measurement) {
   parts.back()->measurement = measurement;
   current_part_[measurement] = id;
   return id;
-}
-
-std::uint32_t Scanner::series_of_line(std::uint32_t part_id) {
-  std::string packed;
-  packed.append(reinterpret_cast<const char*>(&part_id), sizeof part_id);
-  for (std::size_t i = 0; i < tag_count_; ++i) {
-    append_sized(packed, tags_[i].key);
-    append_sized(packed, tags_[i].value);
-  }
-  Part& part = *parts[part_id];
-  const auto [entry, added] = series_ids_.emplace(std::move(packed), static_cast<std::uint32_t>(part.series.size()));
-  if (added) part.series.push_back(&entry->first);
-  return entry->second;
 }
 
 std::uint32_t Scanner::find_raw(std::string_view raw, std::uint64_t hash) const {
@@ -678,11 +702,11 @@ std::uint32_t Scanner::find_raw(std::string_view raw, std::uint64_t hash) const 
   return none;
 }
 
-std::uint32_t Scanner::add_raw(std::string_view raw, std::uint64_t hash) {
+std::uint32_t Scanner::add_raw(std::string_view raw, const KnownSeries& known, std::uint32_t measurement) {
   const auto entry = static_cast<std::uint32_t>(raw_series_.size());
-  const bool plain = raw.size() <= plain_key_bytes_max && raw.find("\\\\") == std::string_view::npos;
-  raw_series_.push_back({raw.data(), static_cast<std::uint32_t>(raw.size()), 0, none, 0, none, plain});
-  raw_hashes_.push_back(hash);
+  raw_series_.push_back({raw.data(), static_cast<std::uint32_t>(raw.size()), measurement, none, 0, none, known.plain,
+                         known.canonical});
+  raw_hashes_.push_back(known.hash);
   if (raw_series_.size() * 2 > raw_table_.size()) {
     raw_table_.assign(raw_table_.size() * 2, none);
     for (std::uint32_t i = 0; i < entry; ++i) {
@@ -691,7 +715,7 @@ std::uint32_t Scanner::add_raw(std::string_view raw, std::uint64_t hash) {
       raw_table_[at] = i;
     }
   }
-  std::size_t at = hash & (raw_table_.size() - 1);
+  std::size_t at = known.hash & (raw_table_.size() - 1);
   while (raw_table_[at] != none) at = (at + 1) & (raw_table_.size() - 1);
   raw_table_[at] = entry;
   return entry;

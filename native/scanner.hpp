@@ -2,8 +2,8 @@
 //
 // Two ways through a line. The *exact* way splits, scans and refuses byte by byte as the
 // reference does (http-api.md 6.3, 6.4) and is the only one that creates anything or reports
-// an error. The *fast* way takes a line whose series, fields and types have been seen in this
-// request, guessing each from what followed last time; at the first doubt it undoes the row
+// an error. The *fast* way takes a line whose fields and types have been seen in this request and
+// whose series has been seen in this or an earlier one, guessing each from what followed last time; at the first doubt it undoes the row
 // and the exact way starts over. So the fast way only has to agree, never to decide.
 #pragma once
 
@@ -34,7 +34,9 @@ struct LineError {
 class Scanner {
  public:
   // `body` must be followed by a NUL byte, as a Python bytes object is, and outlive the scanner.
-  Scanner(std::string_view body, std::int64_t unit_ns, std::int64_t default_time_ns, Limits limits);
+  // `known` must outlive what the scanner has found.
+  Scanner(std::string_view body, std::int64_t unit_ns, std::int64_t default_time_ns, Limits limits,
+          SeriesGeneration& known);
 
   void scan();
 
@@ -51,7 +53,8 @@ class Scanner {
     std::uint32_t part;
     std::uint32_t ordinal;
     std::uint32_t next = none;
-    bool plain;  // without a double backslash: the fast path finds its end
+    bool plain;
+    KnownSeries* canonical;
   };
   struct Tag {
     std::string_view raw_key;
@@ -90,9 +93,11 @@ class Scanner {
   bool refuse(std::string reason);
 
   std::uint32_t find_raw(std::string_view raw, std::uint64_t hash) const;
-  std::uint32_t add_raw(std::string_view raw, std::uint64_t hash);
-  std::uint32_t measurement_of_line();
-  std::uint32_t series_of_line(std::uint32_t part_id);
+  std::uint32_t add_raw(std::string_view raw, const KnownSeries& known, std::uint32_t measurement);
+  void place(RawSeries& series, std::uint32_t part_id);
+  void end_row(Part& part, std::uint32_t entry, std::int64_t time_ns);
+  KnownSeries* learn_series(std::uint64_t hash);
+  std::uint32_t measurement_id(const std::string& name);
   std::uint32_t spelling_of(Part& part, std::string_view raw_key);
   std::size_t choose_columns(Part& part);
   std::uint32_t open_part(std::uint32_t measurement);
@@ -102,6 +107,7 @@ class Scanner {
   const std::int64_t unit_ns_;
   const std::int64_t default_time_ns_;
   const Limits limits_;
+  SeriesGeneration& known_;
 
   std::uint32_t points_ = 0;
   std::uint64_t stamp_ = 0;
@@ -114,7 +120,6 @@ class Scanner {
   std::vector<std::uint64_t> raw_hashes_;
   std::unordered_map<std::string, std::uint32_t, SeededHash> measurement_ids_;
   std::vector<std::uint32_t> current_part_;  // by measurement
-  std::unordered_map<std::string, std::uint32_t, SeededHash> series_ids_;
 
   // The line in hand.
   std::string reason_;

@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.lineprotocol.same import assert_same
 
 from fluxkeep.instants import Precision
-from fluxkeep.lineprotocol import ParseLimits, parse, pure
-from tests.lineprotocol.same import assert_same
+from fluxkeep.lineprotocol import ParseLimits, SeriesMemory, parse, pure
 
 NOW = 1_700_000_000_123_456_789
 
@@ -87,6 +87,27 @@ def test_on_lines_of_the_grammar(body: bytes, precision: Precision) -> None:
     # Twice: the second time the fast way is open to whatever the first has made known.
     for text in (body, body + b"\n" + body):
         assert_same(parse(text, precision=precision, now_ns=NOW), pure.parse(text, precision=precision, now_ns=NOW))
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(BODIES, min_size=2, max_size=4), st.integers(1, 8))
+def test_with_series_known_from_earlier_requests(bodies: list[bytes], series_max: int) -> None:
+    memory = SeriesMemory(series_max)
+    for body in (*bodies, b"\n".join(bodies), b"\n".join(reversed(bodies))):
+        assert_same(
+            parse(body, precision=Precision.NS, now_ns=NOW, memory=memory),
+            pure.parse(body, precision=Precision.NS, now_ns=NOW),
+        )
+
+
+def test_known_series_come_back_as_the_same_objects() -> None:
+    memory = SeriesMemory()
+    first, second = (
+        parse(body, precision=Precision.NS, now_ns=NOW, memory=memory).batch.measurements[0].series
+        for body in (b"m,a=1,b=2 v=1", b"m v=1\nm,b=2,a=1 v=1")
+    )
+    assert first[0] is second[1]
+    assert len(memory) == 3
 
 
 @settings(max_examples=300, deadline=None)

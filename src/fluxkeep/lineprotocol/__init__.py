@@ -1,6 +1,6 @@
 """Line protocol: bytes to a PointBatch and back."""
 
 from fluxkeep.lineprotocol.errors import LineError
-from fluxkeep.lineprotocol.parser import Parsed, ParseLimits, parse
+from fluxkeep.lineprotocol.parser import Parsed, ParseLimits, SeriesMemory, parse
 
-__all__ = ["LineError", "ParseLimits", "Parsed", "parse"]
+__all__ = ["LineError", "ParseLimits", "Parsed", "SeriesMemory", "parse"]

@@ -18,6 +18,10 @@ Part = tuple[
 ]
 Error = tuple[int, bytes, bool, bytes]
 
+class SeriesMemory:
+    def __init__(self, series_type: type[Series], series_max: int) -> None: ...
+    def __len__(self) -> int: ...
+
 def scan(
     body: bytes,
     unit_ns: int,
@@ -25,5 +29,5 @@ def scan(
     line_bytes_max: int,
     errors_max: int,
     excerpt_bytes_max: int,
-    series_type: type[Series],
+    memory: SeriesMemory,
 ) -> tuple[list[Part], list[Error], int]: ...

@@ -1,0 +1,47 @@
+#include "memory.hpp"
+
+namespace fluxkeep {
+
+KnownSeries** SeriesGeneration::slot(std::string_view raw, std::uint64_t hash) {
+  const std::size_t mask = table_.size() - 1;
+  std::size_t at = hash & mask;
+  while (table_[at] != nullptr &&
+         (table_[at]->hash != hash || table_[at]->raw.size() != raw.size() ||
+          !same_bytes(table_[at]->raw.data(), raw.data(), raw.size()))) {
+    at = (at + 1) & mask;
+  }
+  return &table_[at];
+}
+
+KnownSeries* SeriesGeneration::find(std::string_view raw, std::uint64_t hash) {
+  const std::lock_guard<std::mutex> held(mutex_);
+  return *slot(raw, hash);
+}
+
+KnownSeries* SeriesGeneration::add(std::string_view raw, std::uint64_t hash, std::string measurement,
+                                   std::string tags, bool plain) {
+  const std::lock_guard<std::mutex> held(mutex_);
+  if (KnownSeries* known = *slot(raw, hash)) return known;
+  if ((entries_.size() + 1) * 2 > table_.size()) {
+    std::vector<KnownSeries*> larger(table_.size() * 2, nullptr);
+    table_.swap(larger);
+    for (KnownSeries& entry : entries_) *slot(entry.raw, entry.hash) = &entry;
+  }
+  std::string name;
+  const auto size = static_cast<std::uint32_t>(measurement.size());
+  name.append(reinterpret_cast<const char*>(&size), sizeof size);
+  name += measurement;
+  name += tags;
+  entries_.push_back({std::string(raw), hash, std::move(measurement), std::move(tags), nullptr, plain});
+  KnownSeries& entry = entries_.back();
+  entry.canonical = by_name_.emplace(std::move(name), &entry).first->second;
+  *slot(raw, hash) = &entry;
+  return &entry;
+}
+
+std::size_t SeriesGeneration::count() {
+  const std::lock_guard<std::mutex> held(mutex_);
+  return entries_.size();
+}
+
+}  // namespace fluxkeep

@@ -1,0 +1,47 @@
+// Series that earlier requests have brought, so that their tags are parsed once, not once a request.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <mutex>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "text.hpp"
+
+namespace fluxkeep {
+
+struct KnownSeries {
+  std::string raw;  // the key as it was spelled
+  std::uint64_t hash;
+  std::string measurement;
+  std::string tags;  // sorted; keys and values in turn, each behind its size as uint32
+  KnownSeries* canonical;  // the first spelling of the same series
+  bool plain;              // without a double backslash and of common size: the fast way finds its end
+  void* object = nullptr;  // of a canonical one: what the module has made of it; the interpreter lock guards it
+};
+
+// Grows only; a scanner may keep what it was given for as long as it holds the generation.
+class SeriesGeneration {
+ public:
+  SeriesGeneration() : table_(1024, nullptr) {}
+
+  KnownSeries* find(std::string_view raw, std::uint64_t hash);
+  KnownSeries* add(std::string_view raw, std::uint64_t hash, std::string measurement, std::string tags, bool plain);
+
+  std::size_t count();
+  std::deque<KnownSeries>& entries() { return entries_; }
+
+ private:
+  KnownSeries** slot(std::string_view raw, std::uint64_t hash);
+
+  std::mutex mutex_;
+  std::deque<KnownSeries> entries_;
+  std::vector<KnownSeries*> table_;  // open addressing, a power of two
+  std::unordered_map<std::string, KnownSeries*, SeededHash> by_name_;
+};
+
+}  // namespace fluxkeep
