@@ -14,23 +14,38 @@ import asyncio
 import contextlib
 import os
 import sys
-from collections.abc import Iterator
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from fluxkeep import logs
-from fluxkeep.access.decisions import Principal
 from fluxkeep.api.app import Application
 from fluxkeep.api.endpoint import Endpoint
 from fluxkeep.api.limits import Limits
 from fluxkeep.api.serving import Address, Tls, require_free, resolve_address, serve
+from fluxkeep.api.v2 import buckets, dbrps, health, orgs, root, users
 from fluxkeep.api.v2 import config as config_endpoints
-from fluxkeep.api.v2 import health, root
+from fluxkeep.api.v2 import labels as label_endpoints
 from fluxkeep.clock import Clock, SystemClock
 from fluxkeep.config.settings import Settings
-from fluxkeep.errors import InvalidInput, Unauthorized
+from fluxkeep.credentials.hashing import KeyRing
+from fluxkeep.credentials.services import CredentialOptions, Credentials
+from fluxkeep.credentials.sessions import SessionOptions
+from fluxkeep.errors import InvalidInput
+from fluxkeep.ids import IdGenerator
+from fluxkeep.instants import MINUTE
+from fluxkeep.metastore.engine import MetaStore
 from fluxkeep.metrics import Metrics
+from fluxkeep.resources.labels import Labels
+from fluxkeep.tenancy.services import Tenancy
+from fluxkeep.ui.serve import Pages
 
 COMMIT = "fluxkeep-0.1.0"
+
+# How long the last use of a token may stay unwritten.
+_FLUSH_SECONDS = 30.0
 
 
 def run(settings: Settings) -> None:
@@ -80,15 +95,29 @@ def build(settings: Settings, clock: Clock, house: contextlib.ExitStack) -> Appl
         house: Collects what must be closed, in the order of building.
     """
     metrics = Metrics()
-    house.callback(logs.get_logger("server").debug, "house.closed")
-    _make_private_folder(settings.records_path.parent)
+    store = MetaStore(_records_path(settings, house), clock)
+    house.callback(store.close)
     _make_private_folder(settings.engine_path)
+    ids = IdGenerator(clock)
+    tenancy = Tenancy.open(store, ids)
+    labels = Labels(store, ids)
+    credentials = Credentials.open(store, tenancy, ids, clock, _credential_options(settings))
+    house.callback(credentials.close)
+    housekeeping = Housekeeping()
+    housekeeping.every(_FLUSH_SECONDS, credentials.authenticator.flush)
+    house.callback(housekeeping.stop)
+    housekeeping.start()
     endpoints: list[Endpoint] = [
         *health.endpoints(
             clock=clock, metrics=metrics, commit=COMMIT, metrics_disabled=settings.flag("metrics-disabled")
         ),
         *root.endpoints(),
         *config_endpoints.endpoints(settings.shown()),
+        *orgs.endpoints(tenancy.organizations, tenancy.memberships),
+        *users.endpoints(tenancy.users, tenancy.memberships),
+        *buckets.endpoints(tenancy.buckets, tenancy.memberships, labels),
+        *dbrps.endpoints(tenancy.dbrps, tenancy.organizations),
+        *label_endpoints.endpoints(labels),
     ]
     endpoints.append(root.contract_endpoint(endpoints))
     limits = Limits(
@@ -97,19 +126,66 @@ def build(settings: Settings, clock: Clock, house: contextlib.ExitStack) -> Appl
         waiting_max=max(settings.number("http-waiting-max"), 0),
         connections_max=max(settings.number("http-connections-max"), 1),
     )
-    return Application(endpoints, recognizer=_Nobody(), metrics=metrics, limits=limits)
+    return Application(
+        endpoints,
+        recognizer=credentials.authenticator,
+        metrics=metrics,
+        limits=limits,
+        pages=Pages(disabled=settings.flag("ui-disabled")).answer,
+    )
 
 
-class _Nobody:
-    """Knows no credential."""
+class Housekeeping:
+    """Runs chores at their intervals on one thread of its own."""
 
-    def token(self, *_: object) -> Principal:
-        raise Unauthorized(reason="unknown-token")
+    def __init__(self) -> None:
+        self._chores: list[tuple[float, Callable[[], None]]] = []
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="housekeeping", daemon=True)
+        self._log = logs.get_logger("server")
 
-    session = v1 = token
+    def every(self, seconds: float, chore: Callable[[], None]) -> None:
+        """Add a chore before the start."""
+        self._chores.append((seconds, chore))
 
-    def cached(self, *_: object) -> Principal | None:
-        return None
+    def start(self) -> None:
+        """Begin; the first run of a chore is after its interval."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Finish the chore at work and end."""
+        self._stopping.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        due = [time.monotonic() + seconds for seconds, _ in self._chores]
+        while due and not self._stopping.wait(max(min(due) - time.monotonic(), 0)):
+            index = due.index(min(due))
+            seconds, chore = self._chores[index]
+            try:
+                chore()
+            except Exception as error:  # noqa: BLE001  # a supervisor: one chore's failure must not end the others
+                self._log.error("chore.failed", chore=getattr(chore, "__qualname__", "-"), exc_info=error)
+            due[index] = time.monotonic() + seconds
+
+
+def _records_path(settings: Settings, house: contextlib.ExitStack) -> Path:
+    if settings.text("store") == "memory":
+        return Path(house.enter_context(tempfile.TemporaryDirectory(prefix="fluxkeep-"))) / "influxd.bolt"
+    _make_private_folder(settings.records_path.parent)
+    return settings.records_path
+
+
+def _credential_options(settings: Settings) -> CredentialOptions:
+    keys = settings.text("token-hash-key-file")
+    return CredentialOptions(
+        hashed=settings.flag("use-hashed-tokens"),
+        keys=KeyRing.load(Path(keys)) if keys else None,
+        strong_passwords=settings.flag("strong-passwords"),
+        sessions=SessionOptions(
+            length_ns=settings.number("session-length") * MINUTE, renew=not settings.flag("session-renew-disabled")
+        ),
+    )
 
 
 def _make_private_folder(path: Path) -> None:

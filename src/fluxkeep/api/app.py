@@ -82,15 +82,35 @@ class Incoming(Protocol):
         ...
 
 
+# Method, path, headers by lower-case name.
+Pages = Callable[[str, str, dict[str, str]], Response]
+
+
 class Application:
     """Answers every request of the process."""
 
     def __init__(
-        self, endpoints: Sequence[Endpoint], *, recognizer: Recognizer, metrics: Metrics, limits: Limits | None = None
+        self,
+        endpoints: Sequence[Endpoint],
+        *,
+        recognizer: Recognizer,
+        metrics: Metrics,
+        limits: Limits | None = None,
+        pages: Pages | None = None,
     ) -> None:
+        """Take what the house has built.
+
+        Args:
+            endpoints: All of them.
+            recognizer: Knows credentials.
+            metrics: Where requests are counted.
+            limits: Of the process.
+            pages: Answers paths that belong to no API; 404 without it.
+        """
         self.limits = limits or Limits()
         self.router = Router(endpoints)
         self._recognizer = recognizer
+        self._pages = pages
         self._counters = _Counters(metrics)
         self._metrics = metrics
         self._pool = WorkerPool(self.limits.threads_max, self.limits.waiting_max)
@@ -172,6 +192,8 @@ class Application:
             access = recognize_cached(self._recognizer, request.headers)
             if access is None:
                 access = await self._pool.run(recognize_v2, self._recognizer, request.headers, request.client)
+        if match is None and self._pages is not None and not is_guarded(request.path):
+            return await self._pool.run(self._pages, request.method, request.path, dict(request.headers))
         if match is None or endpoint is None:
             return self.router.missing(request.path, match)
         if match.slash and endpoint.style is Style.C and is_guarded(request.path):

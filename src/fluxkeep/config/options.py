@@ -96,7 +96,7 @@ REFERENCE: tuple[Option, ...] = (
     Option("pid-file", T, "", "file to hold the process's id", effective=True),
     Option("overwrite-pid-file", B, False, "replace a pid file that is there", effective=True),
     Option("tracing-type", T, "", "where traces go", choices=("", "log", "jaeger")),
-    Option("testing-always-allow-setup", B, False, "allow setup again; for tests only", effective=True),
+    Option("testing-always-allow-setup", B, False, "allow setup again; for tests only"),
     Option("e2e-testing", B, False, "for tests only"),
     Option("query-concurrency", N, 1024, "queries at work at once; 0 is no limit"),
     Option("query-queue-size", N, 1024, "queries that may wait"),
@@ -134,6 +134,7 @@ OURS: tuple[Option, ...] = (
     Option("http-body-bytes-max", S, 512 * _MIB, "largest request body, packed and unpacked", effective=True),
     Option("http-threads-max", N, 32, "requests at work at once", effective=True),
     Option("http-waiting-max", N, 4096, "requests that may wait for a thread", effective=True),
+    Option("token-hash-key-file", T, "", "keys for the digests of API tokens", effective=True),
     Option("http-connections-max", N, 8192, "open connections", effective=True),
 )
 
