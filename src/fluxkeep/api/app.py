@@ -3,7 +3,7 @@
     request ──▶ gate (who is it) ──▶ router (which endpoint) ──▶ body (bounded)
             ──▶ handler, on the loop or on a thread ──▶ answer, packed or streamed
 
-Spoken to by the server through RSGI (`docs/adr/0001-http-server.md`); tests
+Spoken to by the server through RSGI (`docs/adr/0010-http-server.md`); tests
 hand an `Incoming` to `respond`. Errors become answers here, through
 `api/errors.py`, and nowhere else. Nothing of a request's headers, query or
 body is logged.

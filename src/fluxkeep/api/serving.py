@@ -1,7 +1,7 @@
 """The HTTP server: granian, embedded in this process and on this event loop.
 
 It owns the address and the order of a stop: no new connection, what is in
-flight to its end (within a limit), then return. See `docs/adr/0001-http-server.md`.
+flight to its end (within a limit), then return. See `docs/adr/0010-http-server.md`.
 
 Source: cli.md §5.3.
 """
