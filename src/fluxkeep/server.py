@@ -25,7 +25,20 @@ from fluxkeep.api.app import Application
 from fluxkeep.api.endpoint import Endpoint
 from fluxkeep.api.limits import Limits
 from fluxkeep.api.serving import Address, Tls, require_free, resolve_address, serve
-from fluxkeep.api.v2 import buckets, dbrps, health, orgs, root, users
+from fluxkeep.api.v2 import (
+    authorizations,
+    buckets,
+    dbrps,
+    health,
+    legacy,
+    orgs,
+    passwords,
+    resources,
+    root,
+    sessions,
+    setup,
+    users,
+)
 from fluxkeep.api.v2 import config as config_endpoints
 from fluxkeep.api.v2 import labels as label_endpoints
 from fluxkeep.clock import Clock, SystemClock
@@ -118,6 +131,12 @@ def build(settings: Settings, clock: Clock, house: contextlib.ExitStack) -> Appl
         *buckets.endpoints(tenancy.buckets, tenancy.memberships, labels),
         *dbrps.endpoints(tenancy.dbrps, tenancy.organizations),
         *label_endpoints.endpoints(labels),
+        *setup.endpoints(credentials.onboarding),
+        *sessions.endpoints(credentials.passwords, secure=bool(settings.text("tls-cert"))),
+        *passwords.endpoints(credentials.passwords),
+        *authorizations.endpoints(credentials.authorizations, tenancy),
+        *legacy.endpoints(credentials.legacy, tenancy),
+        *resources.endpoints(),
     ]
     endpoints.append(root.contract_endpoint(endpoints))
     limits = Limits(
