@@ -120,7 +120,15 @@ _permission_decoder = msgspec.json.Decoder(list[_PermissionText])
 def permissions_to_text(permissions: Iterable[Permission]) -> str:
     """The stored JSON of permissions, in the API's shape without names."""
     return msgspec.json.encode(
-        [_PermissionText(p.action.value, _ResourceText(p.type.value, p.id, p.org_id)) for p in permissions]
+        [
+            _PermissionText(
+                p.action.value,
+                _ResourceText(
+                    p.type.value, None if p.id is None else str(p.id), None if p.org_id is None else str(p.org_id)
+                ),
+            )
+            for p in permissions
+        ]
     ).decode()
 
 
