@@ -108,6 +108,7 @@ def build(settings: Settings, clock: Clock, house: contextlib.ExitStack) -> Appl
         house: Collects what must be closed, in the order of building.
     """
     metrics = Metrics()
+    secure = bool(settings.text("tls-cert"))
     store = MetaStore(_records_path(settings, house), clock)
     house.callback(store.close)
     _make_private_folder(settings.engine_path)
@@ -132,7 +133,7 @@ def build(settings: Settings, clock: Clock, house: contextlib.ExitStack) -> Appl
         *dbrps.endpoints(tenancy.dbrps, tenancy.organizations),
         *label_endpoints.endpoints(labels),
         *setup.endpoints(credentials.onboarding),
-        *sessions.endpoints(credentials.passwords, secure=bool(settings.text("tls-cert"))),
+        *sessions.endpoints(credentials.passwords, secure=secure),
         *passwords.endpoints(credentials.passwords),
         *authorizations.endpoints(credentials.authorizations, tenancy),
         *legacy.endpoints(credentials.legacy, tenancy),
@@ -150,6 +151,7 @@ def build(settings: Settings, clock: Clock, house: contextlib.ExitStack) -> Appl
         recognizer=credentials.authenticator,
         metrics=metrics,
         limits=limits,
+        secure=secure,
         pages=Pages(disabled=settings.flag("ui-disabled")).answer,
     )
 

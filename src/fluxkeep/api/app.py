@@ -25,12 +25,13 @@ from fluxkeep.access.decisions import Access
 from fluxkeep.api.compression import PACK_BYTES_MIN, accepts_gzip, pack, pack_chunks
 from fluxkeep.api.endpoint import Call, Endpoint, Gate, Runs, Style
 from fluxkeep.api.errors import error_response, unforeseen_response
-from fluxkeep.api.gate import Recognizer, is_guarded, recognize_cached, recognize_v1, recognize_v2
+from fluxkeep.api.gate import Recognizer, is_guarded, recognize_cached, recognize_v1, recognize_v2, session_key
 from fluxkeep.api.limits import Limits
 from fluxkeep.api.pool import WorkerPool
 from fluxkeep.api.responses import COMPATIBLE_VERSION, Stream
 from fluxkeep.api.routing import Match, Router
 from fluxkeep.api.urls import parse_query
+from fluxkeep.api.v2.sessions import session_cookie
 from fluxkeep.errors import FluxkeepError, TooLarge, Unavailable
 from fluxkeep.logs import get_logger
 from fluxkeep.metrics import Metrics
@@ -97,6 +98,7 @@ class Application:
         metrics: Metrics,
         limits: Limits | None = None,
         pages: Pages | None = None,
+        secure: bool = False,
     ) -> None:
         """Take what the house has built.
 
@@ -106,11 +108,13 @@ class Application:
             metrics: Where requests are counted.
             limits: Of the process.
             pages: Answers paths that belong to no API; 404 without it.
+            secure: The server speaks TLS, so cookies may say so.
         """
         self.limits = limits or Limits()
         self.router = Router(endpoints)
         self._recognizer = recognizer
         self._pages = pages
+        self._secure = secure
         self._counters = _Counters(metrics)
         self._metrics = metrics
         self._pool = WorkerPool(self.limits.threads_max, self.limits.waiting_max)
@@ -198,8 +202,33 @@ class Application:
             return self.router.missing(request.path, match)
         if match.slash and endpoint.style is Style.C and is_guarded(request.path):
             return self.router.redirect(request.method, request.path, request.query_string)
+        call = self._call(request, match, endpoint, access, query, await self._read_body(request))
+        if endpoint.runs is Runs.LOOP:
+            response = endpoint.handler(call)
+        else:
+            response = await self._pool.run(endpoint.handler, call)
+        if endpoint.packs:
+            self._pack(request, response)
+        if access is not None and access.principal.renewed_until is not None:
+            self._renew(request, response, access.principal.renewed_until)
+        return response
+
+    def _renew(self, request: Incoming, response: Response, ends_at: int) -> None:
+        key = session_key(request.headers)
+        if key is not None and "set-cookie" not in response.headers:
+            response.headers["set-cookie"] = session_cookie(key, ends_at, secure=self._secure)
+
+    def _call(
+        self,
+        request: Incoming,
+        match: Match,
+        endpoint: Endpoint,
+        access: Access | None,
+        query: dict[str, list[str]] | None,
+        body: bytes,
+    ) -> Call:
         headers = request.headers
-        call = Call(
+        return Call(
             method=request.method,
             path=request.path,
             params=match.params,
@@ -207,16 +236,10 @@ class Application:
             headers=headers
             if endpoint.own_credentials
             else {name: value for name, value in headers.items() if name not in _SECRET_HEADERS},
-            body=await self._read_body(request),
+            body=body,
             maybe_access=access,
             client=request.client,
         )
-        if endpoint.runs is Runs.LOOP:
-            return endpoint.handler(call)
-        response = await self._pool.run(endpoint.handler, call)
-        if endpoint.packs:
-            self._pack(request, response)
-        return response
 
     async def _recognize_v1(self, request: Incoming, query: Mapping[str, list[str]]) -> Access:
         # A password is checked in tens of milliseconds, so it must not be checked on the loop.

@@ -53,7 +53,6 @@ class Call:
         body: The whole body, decompressed where the endpoint says so.
         access: The caller's decisions; absent behind an open gate.
         client: Remote address without port.
-        session: The session's digest where the caller came with a cookie, for sign-out.
     """
 
     method: str
@@ -64,7 +63,6 @@ class Call:
     body: bytes = b""
     maybe_access: Access | None = None
     client: str = ""
-    session: str | None = None
 
     @property
     def access(self) -> Access:
