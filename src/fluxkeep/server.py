@@ -27,6 +27,7 @@ from fluxkeep.api.limits import Limits
 from fluxkeep.api.serving import Address, Tls, require_free, resolve_address, serve
 from fluxkeep.api.v2 import (
     authorizations,
+    backup,
     buckets,
     dbrps,
     health,
@@ -35,6 +36,7 @@ from fluxkeep.api.v2 import (
     passwords,
     resources,
     root,
+    secrets,
     sessions,
     setup,
     users,
@@ -52,6 +54,8 @@ from fluxkeep.instants import MINUTE
 from fluxkeep.metastore.engine import MetaStore
 from fluxkeep.metrics import Metrics
 from fluxkeep.resources.labels import Labels
+from fluxkeep.resources.sealing import Seal
+from fluxkeep.resources.secrets import OrgSecrets
 from fluxkeep.tenancy.services import Tenancy
 from fluxkeep.ui.serve import Pages
 
@@ -115,6 +119,7 @@ def build(settings: Settings, clock: Clock, house: contextlib.ExitStack) -> Appl
     ids = IdGenerator(clock)
     tenancy = Tenancy.open(store, ids)
     labels = Labels(store, ids)
+    org_secrets = OrgSecrets(store, Seal.load(Path(f"{store.path}.secrets-key")))
     credentials = Credentials.open(store, tenancy, ids, clock, _credential_options(settings))
     house.callback(credentials.close)
     housekeeping = Housekeeping()
@@ -132,12 +137,14 @@ def build(settings: Settings, clock: Clock, house: contextlib.ExitStack) -> Appl
         *buckets.endpoints(tenancy.buckets, tenancy.memberships, labels),
         *dbrps.endpoints(tenancy.dbrps, tenancy.organizations),
         *label_endpoints.endpoints(labels),
+        *secrets.endpoints(org_secrets, tenancy.organizations),
         *setup.endpoints(credentials.onboarding),
         *sessions.endpoints(credentials.passwords, secure=secure),
         *passwords.endpoints(credentials.passwords),
         *authorizations.endpoints(credentials.authorizations, tenancy),
         *legacy.endpoints(credentials.legacy, tenancy),
         *resources.endpoints(),
+        *backup.endpoints(),
     ]
     endpoints.append(root.contract_endpoint(endpoints))
     limits = Limits(

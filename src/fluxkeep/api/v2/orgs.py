@@ -14,7 +14,7 @@ from fluxkeep.api.bodies import decode_json
 from fluxkeep.api.endpoint import Call, Endpoint, Runs
 from fluxkeep.api.paging import parse_page
 from fluxkeep.api.responses import json_response, no_content
-from fluxkeep.api.v2.subresources import Parent, member_endpoints
+from fluxkeep.api.v2.subresources import Finder, Parent, member_endpoints
 from fluxkeep.api.wire.tenancy import OrganizationIn, organization_out
 from fluxkeep.errors import InvalidInput
 from fluxkeep.ids import ID, OrgID, UserID
@@ -60,6 +60,22 @@ def endpoints(organizations: Organizations, memberships: Memberships) -> list[En
         organizations.delete(call.access, OrgID.parse(call.params["id"]))
         return no_content()
 
+    one = f"{_PATH}/{{id}}"
+    return [
+        Endpoint(
+            method="GET", path=_PATH, handler=list_organizations, runs=Runs.LOOP, needs="read:orgs/<id>, item by item"
+        ),
+        Endpoint(method="POST", path=_PATH, handler=create, needs="write:orgs"),
+        Endpoint(method="GET", path=one, handler=get, runs=Runs.LOOP, needs="read:orgs/<id>"),
+        Endpoint(method="PATCH", path=one, handler=update, needs="write:orgs/<id>"),
+        Endpoint(method="DELETE", path=one, handler=delete, needs="write:orgs/<id>"),
+        *member_endpoints(_PATH, find_organization(organizations), memberships),
+    ]
+
+
+def find_organization(organizations: Organizations) -> Finder:
+    """How its sub-resources find an organization."""
+
     def find(org_id: ID) -> Parent | None:
         found = organizations.find(OrgID(org_id))
         if found is None:
@@ -72,17 +88,7 @@ def endpoints(organizations: Organizations, memberships: Memberships) -> list[En
             to_write=found.permission(Action.WRITE),
         )
 
-    one = f"{_PATH}/{{id}}"
-    return [
-        Endpoint(
-            method="GET", path=_PATH, handler=list_organizations, runs=Runs.LOOP, needs="read:orgs/<id>, item by item"
-        ),
-        Endpoint(method="POST", path=_PATH, handler=create, needs="write:orgs"),
-        Endpoint(method="GET", path=one, handler=get, runs=Runs.LOOP, needs="read:orgs/<id>"),
-        Endpoint(method="PATCH", path=one, handler=update, needs="write:orgs/<id>"),
-        Endpoint(method="DELETE", path=one, handler=delete, needs="write:orgs/<id>"),
-        *member_endpoints(_PATH, find, memberships),
-    ]
+    return find
 
 
 def _lenient(text: str | None, kind: type[K]) -> K | None:
