@@ -130,11 +130,7 @@ def test_a_weak_token_changes_nothing_and_learns_nothing(house: House) -> None:
     assert all(word in before for word in PLANTED)
     for endpoint in _guarded(house):
         for method in _methods(endpoint):
-            for body in (
-                None,
-                {},
-                {"name": "taken", "orgID": house.ids["orgs"], "status": "inactive", "password": "x" * 9},
-            ):
+            for body in (None, {}, much):
                 response = house.ask(method, house.target(endpoint), house.weak, body)
                 text = bytes(response.body).decode("utf-8", "replace")
                 where = (method, endpoint.path, response.status_code, text[:200])
