@@ -1,0 +1,581 @@
+"""The store: open, write, read, delete, drop, flush, close.
+
+A write is checked, put into the WAL and, invisible, into the memtable under one
+lock, so that the log's order is the memtable's; the sync happens outside it,
+and what it made durable becomes visible. A flush seals memtable and WAL segment
+together when no write is between the two, writes data files, names them in the
+manifest, and releases the segments.
+
+What holds after a crash, whatever was torn or lost: a write that was
+acknowledged is found, one that was refused is not.
+
+See docs/formats for the bytes.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from fluxkeep.clock import Clock
+from fluxkeep.datamodel.points import PointBatch
+from fluxkeep.datamodel.predicates import Predicate
+from fluxkeep.datamodel.reader import Reader
+from fluxkeep.datamodel.timerange import TimeRange
+from fluxkeep.errors import Conflict, Corruption, FluxkeepError, Unavailable
+from fluxkeep.ids import BucketID
+from fluxkeep.instants import Precision
+from fluxkeep.logs import get_logger
+from fluxkeep.storage.catalog import Catalog
+from fluxkeep.storage.files import Files, SystemFiles, device_errors
+from fluxkeep.storage.flush import data_path, scales_of, series_path, sorted_rows, types_of, write_file
+from fluxkeep.storage.manifest import Edit, FileEntry, ShardEntry, tombstone_entry
+from fluxkeep.storage.memtable import Chunk, Memtable, Partition
+from fluxkeep.storage.outcomes import StoredBucket, WriteOutcome
+from fluxkeep.storage.reader import StoreReader
+from fluxkeep.storage.replay import Decoder, replay
+from fluxkeep.storage.settings import StorageOptions
+from fluxkeep.storage.shards import Shard, group_duration
+from fluxkeep.storage.sources import MeasurementSnapshot, MemorySource, ShardSources
+from fluxkeep.storage.tombstones import Tombstone
+from fluxkeep.storage.wal import Ticket, Wal, pack_payload, pack_record
+from fluxkeep.storage.write_plan import Portion, plan_write, retention_bound, times_of
+
+
+@dataclass(frozen=True, slots=True)
+class _Sealed:
+    """A memtable that takes no more writes; `sequence` is above all its writes'."""
+
+    memtable: Memtable
+    sequence: int
+    nbytes: int
+
+
+class Engine:
+    """One data folder, used by one process. Every method may be called from any thread."""
+
+    def __init__(
+        self,
+        path: Path,
+        clock: Clock,
+        options: StorageOptions | None = None,
+        *,
+        files: Files | None = None,
+        decode: Decoder | None = None,
+    ) -> None:
+        """Open a data folder or begin one, and replay the WAL.
+
+        Args:
+            path: The folder; made if missing.
+            clock: Tells how long a memtable has been idle.
+            options: Knobs.
+            files: The file layer; tests give one that fails.
+            decode: Reads payloads at replay; line protocol if not given.
+
+        Raises:
+            Conflict: Another process has the folder.
+            Corruption: The manifest can't be used. Lesser damage is set aside and reported.
+            DeviceFull, DeviceFailure: The device.
+        """
+        self._options = options or StorageOptions()
+        self._clock = clock
+        self._log = get_logger("storage")
+        self._files: Files = files or SystemFiles()
+        with device_errors("opening the data folder"):
+            self._files.make_directory(path)
+        try:
+            self._unlock = self._files.lock(path)
+        except BlockingIOError as error:
+            raise Conflict("the engine folder is in use by another process") from error
+        try:
+            self._catalog = Catalog(self._files, path / "data", self._options.open_files_max)
+            self._wal = Wal(self._files, path / "wal", self._options.wal_segment_bytes)
+            self._settled = threading.Condition(threading.Lock())
+            self._flushing = threading.Lock()
+            self._in_flight = 0
+            self._waiting = 0
+            self._sequence = self._catalog.sequence
+            self._next_file = self._catalog.next_file
+            self._memtable = Memtable()
+            self._memtable_bytes = 0
+            self._last_write_ns = clock.monotonic_ns()
+            self._sealed: _Sealed | None = None
+            self._closed = False
+            self._recover(decode)
+        except BaseException:
+            self._unlock()
+            raise
+        self._wake = threading.Event()
+        self._worker: threading.Thread | None = None
+        if self._options.background:
+            self._worker = threading.Thread(target=self._work, name="storage", daemon=True)
+            self._worker.start()
+
+    # --- writing -----------------------------------------------------------------------------
+
+    def write(
+        self,
+        bucket: StoredBucket,
+        batch: PointBatch,
+        payload: bytes,
+        precision: Precision,
+        now_ns: int,
+        refused: Iterable[int] = (),
+    ) -> WriteOutcome:
+        """Store the points that can be; durable and visible on return.
+
+        Args:
+            bucket: Where to.
+            batch: The payload's points.
+            payload: The line protocol that `batch` was parsed from, kept for replay.
+            precision: Unit of the payload's timestamps.
+            now_ns: Time of points that have none; retention counts from it.
+            refused: Ordinals of points that the caller has refused itself.
+
+        Raises:
+            Unavailable: Memory is full of writes that wait for a flush, or the store is closing.
+            DeviceFull: No space for the log.
+            DeviceFailure: The device failed; the points may be found after a restart.
+        """
+        packed = pack_payload(payload, self._options.wal_compression_level)
+        already = np.unique(np.fromiter(refused, np.uint32))
+        bound = retention_bound(bucket, now_ns)
+        with self._settled:
+            self._admit()
+            self._ensure_shards(bucket, batch, bound)
+            plan = plan_write(bucket, batch, already, bound, self._catalog.shards_of(bucket.id), self._catalog.types)
+            if not plan.accepted:
+                return WriteOutcome(0, plan.refusals)
+            sequence = self._sequence
+            record = pack_record(bucket.id, precision.value, now_ns, plan.refused, packed)
+            ticket = self._wal.append(sequence, record)
+            self._sequence += 1
+            entered = [self._enter(portion) for portion in plan.portions]
+            self._in_flight += 1
+        self._make_durable(ticket, entered)
+        if self._memtable_bytes > self._options.memtable_flush_bytes and self._worker is not None:
+            self._wake.set()
+        return WriteOutcome(plan.accepted, plan.refusals)
+
+    def _admit(self) -> None:
+        """Wait until the memtables have room and nobody waits for quiet; the lock is held."""
+        room = self._settled.wait_for(
+            lambda: self._closed or (not self._waiting and self._held() <= self._options.memtable_bytes_max),
+            self._options.write_wait_seconds_max,
+        )
+        if self._closed:
+            raise Unavailable("the store is closing")
+        if not room:
+            raise Unavailable("memory for writes is full until a flush succeeds", retry_after_seconds=5)
+
+    def _held(self) -> int:
+        return self._memtable_bytes + (self._sealed.nbytes if self._sealed is not None else 0)
+
+    def _ensure_shards(self, bucket: StoredBucket, batch: PointBatch, bound: int | None) -> None:
+        """Make the shard groups that a write needs, durably, before the write is."""
+        shards = self._catalog.shards_of(bucket.id)
+        duration = group_duration(bucket.retention_ns, bucket.shard_group_ns)
+        missing = shards.missing(times_of(batch, bound), duration)
+        if missing:
+            first = self._catalog.next_shard
+            entries = [ShardEntry(first + i, str(bucket.id), *bounds) for i, bounds in enumerate(missing)]
+            self._catalog.commit(Edit(add_shards=tuple(entries), next_shard=first + len(missing)))
+
+    def _enter(self, portion: Portion) -> tuple[Partition, Chunk]:
+        """Put a portion into the memtable, invisible."""
+        shard, batch = portion.shard, portion.batch
+        self._catalog.types(shard, batch.measurement).update(portion.claims)
+        index = self._catalog.index(shard.bucket, batch.measurement)
+        ids = index.ids([series.tags for series in batch.series])
+        rows = portion.rows
+        row_ids = ids[batch.series_index] if rows is None else ids[batch.series_index[rows]]
+        time = batch.time if rows is None else batch.time[rows]
+        partition = self._memtable.partition(shard, index)
+        chunk = partition.add(row_ids, time, portion.columns(), pending=True)
+        self._memtable_bytes += chunk.nbytes
+        return partition, chunk
+
+    def _make_durable(self, ticket: Ticket, entered: Sequence[tuple[Partition, Chunk]]) -> None:
+        durable = False
+        try:
+            ticket.log.sync(ticket.offset)
+            durable = True
+        finally:
+            with self._settled:
+                for partition, chunk in entered:
+                    partition.settle(chunk, durable=durable)
+                    self._memtable_bytes -= 0 if durable else chunk.nbytes
+                if not durable and self._wal.owns(ticket.log):
+                    self._wal.give_up_segment()
+                self._last_write_ns = self._clock.monotonic_ns()
+                self._in_flight -= 1
+                if not self._in_flight:
+                    self._settled.notify_all()
+
+    @contextmanager
+    def _quiet(self) -> Iterator[None]:
+        """Hold the lock at a moment at which no write is between log and memtable."""
+        with self._settled:
+            self._waiting += 1
+            try:
+                self._settled.wait_for(lambda: not self._in_flight)
+                yield
+            finally:
+                self._waiting -= 1
+                self._settled.notify_all()
+
+    # --- reading -----------------------------------------------------------------------------
+
+    def reader(self, bucket: BucketID) -> Reader:
+        """Read access to a bucket; one that was never written to is empty."""
+        return StoreReader(
+            lambda time_range, measurement: self._snapshot(bucket, time_range, measurement),
+            self._set_aside,
+            self._options.scan_block_values,
+        )
+
+    def _snapshot(
+        self, bucket: BucketID, time_range: TimeRange, measurement: str | None
+    ) -> tuple[list[MeasurementSnapshot], list[str]]:
+        """The sources that may hold rows within a range, as of now."""
+        found: dict[str, list[ShardSources]] = {}
+        warnings: list[str] = []
+        with self._settled:
+            tables = [self._sealed.memtable] if self._sealed is not None else []
+            tables.append(self._memtable)
+            for shard in self._catalog.shards_of(bucket).all():
+                if time_range.is_empty or not time_range.overlaps(shard.start, shard.stop - 1):
+                    continue
+                for name, sources in self._sources(shard, time_range, measurement, tables, warnings).items():
+                    found.setdefault(name, []).append(sources)
+            snapshots = [MeasurementSnapshot(self._catalog.index(bucket, n), shards) for n, shards in found.items()]
+        return snapshots, warnings
+
+    def _sources(
+        self,
+        shard: Shard,
+        time_range: TimeRange,
+        measurement: str | None,
+        tables: Sequence[Memtable],
+        warnings: list[str],
+    ) -> dict[str, ShardSources]:
+        stored = self._catalog.stored(shard)
+        partitions = [table.of_shard(shard.id) for table in tables]
+        names = set(stored).union(*({p.measurement for p in ps} for ps in partitions))
+        if measurement is not None:
+            names &= {measurement}
+        found: dict[str, ShardSources] = {}
+        for name in names:
+            files = []
+            for one in stored.get(name, ()):
+                if not time_range.overlaps(one.entry.first, one.entry.last):
+                    continue
+                if one.entry.id in self._catalog.corrupt:
+                    warnings.append(f"a damaged data file was left out: {self._catalog.corrupt[one.entry.id]}")
+                    continue
+                files.append(self._catalog.source(one, shard.bucket))
+            memory = [MemorySource(p.visible()) for ps in partitions for p in ps if p.measurement == name]
+            memory = [m for m in memory if m.chunks]
+            if files or memory:
+                found[name] = ShardSources(shard, files, memory)
+        return found
+
+    def _set_aside(self, error: Corruption) -> None:
+        """Remember a file as damaged: later reads leave it out and say so."""
+        with self._settled:
+            for entry in self._catalog.entries():
+                if error.file == f"{entry.bucket}/{entry.shard}/{entry.id}.parquet":
+                    self._catalog.corrupt[entry.id] = error.file
+        self._log.error("storage.file.corrupt", file=error.file, offset=error.offset, reason=error.message)
+
+    @property
+    def corrupt_files(self) -> Sequence[str]:
+        """Damaged files met so far."""
+        with self._settled:
+            return sorted(self._catalog.corrupt.values())
+
+    # --- deleting ----------------------------------------------------------------------------
+
+    def delete(self, bucket: BucketID, time_range: TimeRange, predicate: Predicate | None = None) -> None:
+        """Hide the rows of matching series within a range; durable and seen by the next read.
+
+        Args:
+            bucket: Where.
+            time_range: Which instants.
+            predicate: Over tags and `_measurement`; an absent tag compares as "". None is everything.
+
+        Raises:
+            DeviceFull, DeviceFailure: Nothing has been deleted.
+        """
+        if time_range.is_empty:
+            return
+        with self._quiet():
+            sequence = self._sequence
+            tombstone = Tombstone(sequence, bucket, time_range, predicate)
+            self._catalog.commit(Edit(add_tombstones=(tombstone_entry(tombstone),), sequence=sequence + 1))
+            self._sequence += 1
+            for table in self._tables():
+                for partition in table.of_bucket(bucket):
+                    doomed = partition.index.select(predicate, "", absent_is_empty=True)
+                    partition.filter(doomed, time_range.start, time_range.stop)
+
+    def _tables(self) -> list[Memtable]:
+        return [self._memtable] if self._sealed is None else [self._sealed.memtable, self._memtable]
+
+    def drop_bucket(self, bucket: BucketID) -> None:
+        """Forget a bucket and remove its files; dropping one that holds nothing is fine.
+
+        Raises:
+            DeviceFull, DeviceFailure: The bucket is as it was.
+        """
+        with self._quiet():
+            shards = self._catalog.shards_of(bucket).all()
+            self._drop_shards(shards, dropped_bucket=bucket)
+            self._catalog.forget_bucket(bucket)
+
+    def enforce_retention(self, buckets: Iterable[StoredBucket], now_ns: int) -> int:
+        """Drop the shard groups that lie wholly before what their bucket keeps.
+
+        Returns:
+            How many were dropped.
+
+        Source: http-api.md §5.
+        """
+        expired: list[Shard] = []
+        with self._settled:
+            for bucket in buckets:
+                bound = retention_bound(bucket, now_ns)
+                if bound is not None:
+                    expired += [s for s in self._catalog.shards_of(bucket.id).all() if s.stop <= bound]
+            in_memory = any(True for table in self._tables() for s in expired for _ in table.of_shard(s.id))
+        if not expired:
+            return 0
+        if in_memory:
+            # So that the WAL holds none of their records, which a replay would put back.
+            self.flush()
+        with self._quiet():
+            expired = [s for s in expired if self._catalog.shard(s.id) is not None]
+            self._drop_shards(expired, dropped_bucket=None)
+        self._log.info("storage.retention.enforced", shard_groups=len(expired))
+        return len(expired)
+
+    def _drop_shards(self, shards: Sequence[Shard], dropped_bucket: BucketID | None) -> None:
+        """Drop shard groups with their files and memtable rows; nothing is in flight."""
+        doomed = {shard.id for shard in shards}
+        dropped = tuple(entry.id for entry in self._catalog.entries() if entry.shard in doomed)
+        needless = self._catalog.needless_tombstones((), dropped, self._catalog.flushed)
+        if dropped_bucket is not None:
+            needless = tuple(t.sequence for t in self._catalog.tombstones(dropped_bucket))
+        self._catalog.commit(
+            Edit(
+                drop_shards=tuple(sorted(doomed)),
+                drop_files=dropped,
+                drop_tombstones=needless,
+                dropped_buckets=((str(dropped_bucket), self._sequence),) if dropped_bucket is not None else (),
+                sequence=self._sequence,
+            )
+        )
+        for table in self._tables():
+            for shard in shards:
+                for partition in table.of_shard(shard.id):
+                    table.remove(partition)
+                    if table is self._memtable:
+                        self._memtable_bytes -= partition.nbytes
+        for shard in shards:
+            self._remove_folder(shard)
+
+    def _remove_folder(self, shard: Shard) -> None:
+        """Remove a shard group's folder unless a snapshot still reads in it; start-up removes what is left."""
+        folder = self._catalog.folder / str(shard.bucket) / str(shard.id)
+        try:
+            if not self._files.names(folder):
+                self._files.remove_tree(folder)
+        except OSError as error:
+            self._log.warning("storage.folder.kept", shard=shard.id, reason=str(error))
+
+    # --- flushing ----------------------------------------------------------------------------
+
+    def flush(self) -> bool:
+        """Write what is in memory to data files and release the WAL behind it.
+
+        Returns:
+            Whether there was anything.
+
+        Raises:
+            DeviceFull, DeviceFailure: Memtable and WAL are kept as they were; the next
+                flush tries again.
+        """
+        with self._flushing:
+            # A flush that failed left its memtable; then the current one is flushed after it.
+            retried = self._sealed is not None and self._flush_sealed()
+            return (self._seal() and self._flush_sealed()) or retried
+
+    def _seal(self) -> bool:
+        with self._quiet():
+            if not self._memtable_bytes and not any(True for _ in self._memtable):
+                return False
+            self._wal.rotate()
+            self._sealed = _Sealed(self._memtable, self._sequence, self._memtable_bytes)
+            self._memtable = Memtable()
+            self._memtable_bytes = 0
+            return True
+
+    def _flush_sealed(self) -> bool:
+        sealed = self._sealed
+        assert sealed is not None
+        started_ns = self._clock.monotonic_ns()
+        entries: list[FileEntry] = []
+        try:
+            for partition in sealed.memtable:
+                entry = self._write_partition(partition, sealed.sequence)
+                if entry is not None:
+                    entries.append(entry)
+            with self._settled:
+                self._publish(sealed, entries)
+        except FluxkeepError:
+            self._discard(entries)
+            raise
+        with self._settled:
+            self._wal.release(sealed.sequence)
+        self._log.info(
+            "storage.flushed",
+            files=len(entries),
+            rows=sum(e.rows for e in entries),
+            bytes=sum(e.bytes for e in entries),
+            milliseconds=(self._clock.monotonic_ns() - started_ns) // 1_000_000,
+        )
+        return True
+
+    def _write_partition(self, partition: Partition, sequence: int) -> FileEntry | None:
+        with self._settled:
+            chunks = partition.visible()
+            identifier = self._next_file
+            self._next_file += 1
+        rows = sorted_rows(chunks, partition.index)
+        if rows is None or not len(rows):
+            return None
+        types = types_of(rows.columns)
+        scales = scales_of({name: [rows.columns[name]] for name in types})
+        return write_file(
+            self._files,
+            self._catalog.folder,
+            partition.shard,
+            partition.index,
+            identifier,
+            generation=sequence,
+            applied=sequence,
+            blocks=[rows],
+            ids=np.unique(rows.ids),
+            types=types,
+            scales=scales,
+            row_group_rows=self._options.row_group_rows,
+        )
+
+    def _publish(self, sealed: _Sealed, entries: Sequence[FileEntry]) -> None:
+        """Name flushed files in the manifest; those of shard groups dropped meanwhile are not. The lock is held."""
+        alive = tuple(e for e in entries if self._catalog.shard(e.shard) is not None)
+        self._catalog.commit(
+            Edit(
+                add_files=alive,
+                next_file=self._next_file,
+                flushed=sealed.sequence,
+                sequence=self._sequence,
+                drop_tombstones=self._catalog.needless_tombstones(alive, (), sealed.sequence),
+            )
+        )
+        self._discard([e for e in entries if e not in alive])
+        self._sealed = None
+        self._settled.notify_all()
+
+    def _discard(self, entries: Iterable[FileEntry]) -> None:
+        for e in entries:
+            for path in (
+                data_path(self._catalog.folder, e.bucket, e.shard, e.id),
+                series_path(self._catalog.folder, e.bucket, e.shard, e.id),
+            ):
+                try:
+                    self._files.remove(path)
+                except OSError as error:
+                    self._log.warning("storage.file.kept", file=path.name, reason=str(error))
+
+    # --- start, work in the background, stop -------------------------------------------------
+
+    def _recover(self, decode: Decoder | None) -> None:
+        """Remove orphans, replay the WAL, report damage."""
+        if self._catalog.damage:
+            for damage in self._catalog.damage:
+                self._log.error("storage.manifest.damaged", offset=damage.offset, found=damage.found)
+        else:
+            with device_errors("removing orphans"):
+                for path in self._catalog.orphans():
+                    self._files.remove(path)
+        damaged: list[Path] = []
+        for segment in self._wal.replay():
+            for damage in segment.damage:
+                self._log.error(
+                    "storage.wal.damaged", segment=segment.path.name, offset=damage.offset, found=damage.found
+                )
+            if segment.damage:
+                damaged.append(segment.path)
+            for portion in replay(segment, self._catalog, decode):
+                self._sequence = max(self._sequence, portion.sequence + 1)
+                partition = self._memtable.partition(portion.shard, portion.index)
+                chunk = partition.add(portion.ids, portion.time, portion.columns, pending=False)
+                self._memtable_bytes += chunk.nbytes
+            self._sequence = max([self._sequence, *(sequence + 1 for sequence, _ in segment.records)])
+            if self._memtable_bytes > self._options.memtable_flush_bytes:
+                self.flush()
+        if damaged:
+            # What could be read is made safe first; then the segments may be put away.
+            self.flush()
+            for path in damaged:
+                self._wal.set_aside(path)
+        if not any(True for _ in self._memtable):
+            self._wal.release(self._sequence)
+
+    def _work(self) -> None:
+        """Flush when memory or time says so, and compact."""
+        failures = 0
+        while True:
+            self._wake.wait(timeout=min(2.0**failures, 30.0))
+            self._wake.clear()
+            if self._closed:
+                return
+            try:
+                self._maintain()
+                failures = 0
+            except FluxkeepError as error:
+                failures += 1
+                self._log.error("storage.maintenance.failed", reason=error.message)
+
+    def _maintain(self) -> None:
+        idle_ns = self._clock.monotonic_ns() - self._last_write_ns
+        full = self._memtable_bytes > self._options.memtable_flush_bytes or self._sealed is not None
+        if full or (self._memtable_bytes and idle_ns > self._options.flush_idle_seconds * 1_000_000_000):
+            self.flush()
+
+    def close(self) -> None:
+        """Finish what is in flight, flush, seal the WAL. Calling it again does nothing.
+
+        A flush that fails is left to the next start's replay.
+        """
+        with self._quiet():
+            if self._closed:
+                return
+            self._closed = True
+        if self._worker is not None:
+            self._wake.set()
+            self._worker.join()
+        try:
+            self.flush()
+        except FluxkeepError as error:
+            self._log.error("storage.close.not_flushed", reason=error.message)
+        with self._settled:
+            self._wal.close()
+            self._catalog.close()
+            self._unlock()

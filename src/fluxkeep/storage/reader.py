@@ -1,0 +1,521 @@
+"""The store's Reader: chooses series, reads blocks of them, filters, aggregates, streams.
+
+A scan works measurement by measurement, and in each by blocks of series that
+stand together in every file, so that memory is bounded whatever a bucket holds.
+Rows of a block come merged from all shard groups, sorted by series and time;
+what is asked of them is then one pass of numpy per field.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, overload
+
+import numpy as np
+import numpy.typing as npt
+
+from fluxkeep.compute.windows import WindowGrid, clip
+from fluxkeep.datamodel.columns import FieldType
+from fluxkeep.datamodel.points import Int64s, Strings
+from fluxkeep.datamodel.predicates import FIELD, MEASUREMENT, And, Compare, Op, Predicate, split
+from fluxkeep.datamodel.reader import (
+    Aggregate,
+    FieldSeries,
+    Scan,
+    ScanBatch,
+    ScanRequest,
+    answer_type,
+    schema_collision,
+)
+from fluxkeep.datamodel.timerange import EVERYTHING, TimeRange
+from fluxkeep.errors import Corruption
+from fluxkeep.storage.aggregates import Partials, edges_of, finish, join, reduce, regroup
+from fluxkeep.storage.columns import Column, Positions, Rows, concatenate, strings_to_arrow, take
+from fluxkeep.storage.merge import merge_sorted
+from fluxkeep.storage.row_filter import FieldRows, keep
+from fluxkeep.storage.series_index import depends_on_field
+from fluxkeep.storage.sources import MeasurementSnapshot, column_key
+
+if TYPE_CHECKING:
+    import polars as pl
+
+Mask = npt.NDArray[np.bool_]
+Snapshotter = Callable[[TimeRange, str | None], tuple[Sequence[MeasurementSnapshot], Sequence[str]]]
+
+
+class StoreReader:
+    """Reads one bucket of the engine."""
+
+    def __init__(self, snapshot: Snapshotter, report: Callable[[Corruption], None], block_values: int) -> None:
+        """Make a reader.
+
+        Args:
+            snapshot: Gives the sources that a range may need, of one measurement or of all,
+                and warnings about files set aside.
+            report: Told of every file found corrupt.
+            block_values: About how many values a block holds.
+        """
+        self._snapshot = snapshot
+        self._report = report
+        self._block_values = block_values
+
+    def scan(self, request: ScanRequest) -> Scan:
+        """See `Reader.scan`.
+
+        Raises:
+            InvalidInput: As the contract says.
+            Corruption: A file is damaged and has now been set aside; also while iterating.
+        """
+        over_series, over_rows = split(request.predicate)
+        snapshots, warnings = self._load(request.time_range, request.predicate)
+        plans: list[_Plan] = []
+        base = 0
+        for snapshot in snapshots:
+            plan = _plan(snapshot, request, over_series, base)
+            if plan is not None:
+                plans.append(plan)
+                base += len(plan.order) * len(plan.fields)
+        run = _Run(request, over_rows, self._block_values, self._report)
+        if request.aggregate is not None and request.group is not None:
+            series, batches = run.grouped(plans, request.group, request.aggregate)
+            return Scan(series, iter(batches), tuple(warnings))
+        return Scan(PlannedSeries(plans), run.batches(plans), tuple(warnings))
+
+    def measurements(self, time_range: TimeRange = EVERYTHING, predicate: Predicate | None = None) -> list[str]:
+        """See `Reader.measurements`."""
+        return sorted({plan.snapshot.measurement for plan, _ in self._found(time_range, predicate)})
+
+    def tag_keys(self, time_range: TimeRange = EVERYTHING, predicate: Predicate | None = None) -> list[str]:
+        """See `Reader.tag_keys`."""
+        keys: set[str] = set()
+        for plan, present in self._found(time_range, predicate):
+            keys.update(plan.snapshot.index.keys(_any_field(present)))
+        return sorted(keys)
+
+    def tag_values(self, key: str, time_range: TimeRange = EVERYTHING, predicate: Predicate | None = None) -> list[str]:
+        """See `Reader.tag_values`."""
+        values: set[str] = set()
+        for plan, present in self._found(time_range, predicate):
+            if key == MEASUREMENT:
+                values.add(plan.snapshot.measurement)
+            elif key == FIELD:
+                values.update(name for (name, _), ids in present.items() if len(ids))
+            else:
+                values.update(plan.snapshot.index.values(key, _any_field(present)))
+        return sorted(values)
+
+    def field_keys(
+        self, time_range: TimeRange = EVERYTHING, predicate: Predicate | None = None
+    ) -> list[tuple[str, str, FieldType]]:
+        """See `Reader.field_keys`."""
+        newest: dict[tuple[str, str], FieldType] = {}
+        for plan, present in self._found(time_range, predicate):
+            # Shard groups ascend in time, so the last type that is seen is the newest.
+            for shard in plan.snapshot.shards:
+                for name, type_ in shard.types.items():
+                    if len(present.get((name, type_), ())):
+                        newest[(plan.snapshot.measurement, name)] = type_
+        return [(m, f, newest[(m, f)]) for m, f in sorted(newest)]
+
+    def series(self, time_range: TimeRange = EVERYTHING, predicate: Predicate | None = None) -> Sequence[FieldSeries]:
+        """See `Reader.series`."""
+        found: list[FieldSeries] = []
+        for plan, present in self._found(time_range, predicate):
+            index = plan.snapshot.index
+            rank = index.rank()
+            entries = sorted(
+                (int(rank[i]), name, type_.value, i, type_)
+                for (name, type_), ids in present.items()
+                for i in ids.tolist()
+            )
+            found += [FieldSeries(index.measurement, index.tags(i), name, t) for _, name, _, i, t in entries]
+        return found
+
+    def cardinality(self, time_range: TimeRange = EVERYTHING, predicate: Predicate | None = None) -> int:
+        """See `Reader.cardinality`."""
+        return sum(len(_any_field(present)) for _, present in self._found(time_range, predicate))
+
+    def _load(self, time_range: TimeRange, predicate: Predicate | None) -> tuple[list[MeasurementSnapshot], list[str]]:
+        """Snapshots in order of measurement with their indexes read; damaged files are left out and named."""
+        while True:
+            snapshots, warnings = self._snapshot(time_range, _only_measurement(predicate))
+            try:
+                for snapshot in snapshots:
+                    snapshot.load()
+            except Corruption as error:
+                self._report(error)
+                continue
+            return sorted(snapshots, key=lambda s: s.measurement), list(warnings)
+
+    def _found(
+        self, time_range: TimeRange, predicate: Predicate | None
+    ) -> Iterator[tuple[_Plan, dict[tuple[str, FieldType], npt.NDArray[np.uint32]]]]:
+        """For each measurement the ids of the series that have each field, from the indexes."""
+        over_series = split(predicate)[0]
+        request = ScanRequest(time_range=time_range, absent_is_empty=True)
+        for snapshot in self._load(time_range, predicate)[0]:
+            plan = _plan(snapshot, request, over_series, 0)
+            if plan is None:
+                continue
+            present = {}
+            for place, (name, type_) in enumerate(plan.fields):
+                ids = _present(snapshot, name, type_, time_range)
+                ids = ids[ids < len(plan.masks[place])]
+                present[(name, type_)] = ids[plan.masks[place][ids]]
+            if any(len(ids) for ids in present.values()):
+                yield plan, present
+
+
+def _any_field(present: dict[tuple[str, FieldType], npt.NDArray[np.uint32]]) -> npt.NDArray[np.uint32]:
+    return np.unique(np.concatenate(list(present.values())))
+
+
+def _present(
+    snapshot: MeasurementSnapshot, name: str, type_: FieldType, time_range: TimeRange
+) -> npt.NDArray[np.uint32]:
+    """Ids of the series that have a field; rows are looked at only where a delete may have taken the last."""
+    parts: list[npt.NDArray[np.uint32]] = [np.empty(0, np.uint32)]
+    for shard in snapshot.shards:
+        for source in shard.files:
+            if source.types.get(name) is not type_:
+                continue
+            series = source.file.series
+            hit = (series.counts[name] > 0) & (series.first < time_range.stop) & (series.last >= time_range.start)
+            if source.tombstones and hit.any():
+                wanted = np.zeros(len(snapshot.index), np.bool_)
+                wanted[series.ids[hit]] = True
+                rows = source.read(wanted, [name], time_range)
+                if rows is not None and len(rows):
+                    valid = rows.columns[name].valid
+                    parts.append(np.unique(rows.ids if valid is None else rows.ids[valid]))
+            else:
+                parts.append(series.ids[hit])
+        for memory in shard.memory:
+            if memory.types.get(name) is type_:
+                parts.append(memory.series(time_range).get(name, parts[0]))
+    return np.unique(np.concatenate(parts))
+
+
+def _only_measurement(predicate: Predicate | None) -> str | None:
+    """The measurement that a predicate asks for by name, if it does."""
+    for operand in predicate.operands if isinstance(predicate, And) else (predicate,):
+        match operand:
+            case Compare(column="_measurement", op=Op.EQ, literal=str(name)):
+                return name
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """What a scan takes of one measurement.
+
+    Attributes:
+        fields: Names and types, sorted; `masks[i]` has the series wanted of the i-th, by id.
+        order: Ids of the series wanted of any field, in their order.
+        place: Id to position in `order`.
+        base: Ordinal of the first field series; position p of `order` and field f have
+            `base + p * len(fields) + f`.
+    """
+
+    snapshot: MeasurementSnapshot
+    fields: Sequence[tuple[str, FieldType]]
+    masks: Sequence[Mask]
+    order: npt.NDArray[np.uint32]
+    place: Int64s
+    rank: npt.NDArray[np.uint32]
+    base: int
+
+
+def _plan(
+    snapshot: MeasurementSnapshot, request: ScanRequest, over_series: Predicate | None, base: int
+) -> _Plan | None:
+    index = snapshot.index
+    kinds = {(name, type_) for shard in snapshot.shards for name, type_ in shard.types.items()}
+    if request.fields is not None:
+        kinds = {kind for kind in kinds if kind[0] in request.fields}
+    rank = index.rank()
+    fields: list[tuple[str, FieldType]] = []
+    masks: list[Mask] = []
+    shared: Mask | None = None
+    for name, type_ in sorted(kinds, key=lambda kind: (kind[0], kind[1].value)):
+        if shared is None or depends_on_field(over_series):
+            shared = index.select(over_series, name, absent_is_empty=request.absent_is_empty)[: len(rank)]
+        if shared.any():
+            fields.append((name, type_))
+            masks.append(shared)
+    if not fields:
+        return None
+    wanted = masks[0] if all(m is masks[0] for m in masks) else np.logical_or.reduce(masks)
+    ids = np.flatnonzero(wanted).astype(np.uint32)
+    order = ids[np.argsort(rank[ids])]
+    place = np.zeros(len(wanted), np.int64)
+    place[order] = np.arange(len(order))
+    return _Plan(snapshot, fields, masks, order, place, rank, base)
+
+
+class PlannedSeries(Sequence[FieldSeries]):
+    """The field series of some plans, made when looked at."""
+
+    def __init__(self, plans: Sequence[_Plan]) -> None:
+        self._plans = plans
+        self._bases = np.array([plan.base for plan in plans], np.int64)
+        self._count = sum(len(plan.order) * len(plan.fields) for plan in plans)
+
+    def __len__(self) -> int:
+        return self._count
+
+    @overload
+    def __getitem__(self, at: int) -> FieldSeries: ...
+    @overload
+    def __getitem__(self, at: slice) -> Sequence[FieldSeries]: ...
+    def __getitem__(self, at: int | slice) -> FieldSeries | Sequence[FieldSeries]:
+        if isinstance(at, slice):
+            return [self[i] for i in range(*at.indices(self._count))]
+        if at < 0:
+            at += self._count
+        if not 0 <= at < self._count:
+            raise IndexError(at)
+        plan = self._plans[int(np.searchsorted(self._bases, at, side="right")) - 1]
+        position, field = divmod(at - plan.base, len(plan.fields))
+        name, type_ = plan.fields[field]
+        index = plan.snapshot.index
+        return FieldSeries(index.measurement, index.tags(int(plan.order[position])), name, type_)
+
+    def __iter__(self) -> Iterator[FieldSeries]:
+        for plan in self._plans:
+            index = plan.snapshot.index
+            for identifier in plan.order.tolist():
+                tags = index.tags(identifier)
+                for name, type_ in plan.fields:
+                    yield FieldSeries(index.measurement, tags, name, type_)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Sequence) and list(self) == list(other)
+
+    __hash__ = None  # type: ignore[assignment] # as of a list
+
+
+@dataclass(frozen=True, slots=True)
+class _FieldRows:
+    """Rows of one field in a block: field series ordinals, times, values; none absent."""
+
+    ordinal: Int64s
+    window: Int64s | None
+    time: Int64s
+    column: Column
+    edges: Positions | None
+
+
+class _Run:
+    """One scan being answered."""
+
+    def __init__(
+        self, request: ScanRequest, over_rows: Predicate | None, block_values: int, report: Callable[[Corruption], None]
+    ) -> None:
+        self._request = request
+        self._over_rows = over_rows
+        self._block_values = block_values
+        self._report = report
+        self._grid = WindowGrid(request.window) if request.window is not None and request.aggregate else None
+
+    def batches(self, plans: Sequence[_Plan]) -> Iterator[ScanBatch]:
+        """Stream rows, or aggregates of field series."""
+        try:
+            for plan in plans:
+                for by_type in self._blocks(plan):
+                    for parts in by_type:
+                        yield from self._batch(parts)
+        except Corruption as error:
+            self._report(error)
+            raise
+
+    def grouped(
+        self, plans: Sequence[_Plan], group: tuple[str, ...], aggregate: Aggregate
+    ) -> tuple[Sequence[FieldSeries], Sequence[ScanBatch]]:
+        """Aggregates of groups: of each field series first, then of those."""
+        parts: dict[FieldType, list[Partials]] = {}
+        try:
+            for plan in plans:
+                for by_type in self._blocks(plan):
+                    for fields in by_type:
+                        for stored, rows in fields:
+                            parts.setdefault(stored, []).append(self._reduced(rows, aggregate))
+        except Corruption as error:
+            self._report(error)
+            raise
+        joined = {stored: join(found) for stored, found in parts.items()}
+        keys, group_of = _groups(plans, group, {s: np.unique(p.ordinal) for s, p in joined.items()})
+        finished: dict[FieldType, list[Partials]] = {}
+        for stored, partials in joined.items():
+            p = regroup(partials, group_of, aggregate)
+            column = finish(p, stored, aggregate)
+            finished.setdefault(column.type, []).append(Partials(p.ordinal, p.window, p.time, column, p.count))
+        return keys, [self._answer(join(parts_)) for parts_ in finished.values()]
+
+    def _blocks(self, plan: _Plan) -> Iterator[Sequence[Sequence[tuple[FieldType, _FieldRows]]]]:
+        """The rows of blocks of series, grouped by the answer's type."""
+        rows_by_id = plan.snapshot.rows_by_id(len(plan.rank))[plan.order]
+        weight = np.cumsum(rows_by_id * len(plan.fields)) // self._block_values
+        cuts = np.flatnonzero(np.diff(weight)) + 1
+        for ids in np.split(plan.order, cuts):
+            wanted = np.zeros(len(plan.rank), np.bool_)
+            wanted[ids] = True
+            rows = self._read(plan, wanted)
+            if rows is None or not len(rows):
+                continue
+            window = None if self._grid is None else self._grid.index(rows.time)
+            by_type: dict[FieldType, list[tuple[FieldType, _FieldRows]]] = {}
+            place = plan.place[rows.ids] * len(plan.fields) + plan.base
+            edges = edges_of(rows.ids, window) if self._request.aggregate else None
+            for number, (_, type_) in enumerate(plan.fields):
+                found = self._field(plan, number, rows, place, window, edges)
+                if found is not None and len(found.time):
+                    by_type.setdefault(answer_type(type_, self._request.aggregate), []).append((type_, found))
+            yield list(by_type.values())
+
+    def _read(self, plan: _Plan, wanted: Mask) -> Rows | None:
+        names = sorted({name for name, _ in plan.fields})
+        pieces = [
+            rows
+            for shard in plan.snapshot.shards
+            if (rows := shard.read(wanted, names, self._request.time_range, plan.rank)) is not None and len(rows)
+        ]
+        return merge_sorted(pieces, plan.rank) if pieces else None
+
+    def _field(
+        self,
+        plan: _Plan,
+        number: int,
+        rows: Rows,
+        place: Int64s,
+        window: Int64s | None,
+        edges: Positions | None,
+    ) -> _FieldRows | None:
+        """The rows that one field has in a block."""
+        name, type_ = plan.fields[number]
+        column = rows.columns.get(column_key(name, type_))
+        if column is None:
+            return None
+        kept = column.valid
+        if depends_on_field(self._request.predicate):
+            chosen = plan.masks[number][rows.ids]
+            if not chosen.all():
+                kept = chosen if kept is None else kept & chosen
+        ids, time = rows.ids, rows.time
+        if kept is not None:
+            at = np.flatnonzero(kept)
+            ids, time, place, column, edges = ids[at], time[at], place[at], take(column, at), None
+            window = None if window is None else window[at]
+        if self._over_rows is not None:
+            looked_at = FieldRows(plan.snapshot.index, name, ids, time, column)
+            at = np.flatnonzero(keep(self._over_rows, looked_at, absent_is_empty=self._request.absent_is_empty))
+            if len(at) < len(time):
+                time, place, column, edges = time[at], place[at], take(column, at), None
+                window = None if window is None else window[at]
+        return _FieldRows(place + number, window, time, Column(column.type, column.values, None), edges)
+
+    def _reduced(self, rows: _FieldRows, aggregate: Aggregate) -> Partials:
+        edges = edges_of(rows.ordinal, rows.window) if rows.edges is None else rows.edges
+        return reduce(rows.ordinal, rows.window, rows.time, rows.column, edges, aggregate)
+
+    def _batch(self, fields: Sequence[tuple[FieldType, _FieldRows]]) -> Iterator[ScanBatch]:
+        """One batch of the rows of some fields with one answer type."""
+        aggregate = self._request.aggregate
+        if aggregate is not None:
+            parts = [(stored, self._reduced(rows, aggregate)) for stored, rows in fields]
+            finished = [
+                Partials(p.ordinal, p.window, p.time, finish(p, stored, aggregate), p.count) for stored, p in parts
+            ]
+            yield self._answer(join(finished))
+            return
+        ordinal = np.concatenate([rows.ordinal for _, rows in fields])
+        time = np.concatenate([rows.time for _, rows in fields])
+        column = concatenate([rows.column for _, rows in fields])
+        if len(fields) > 1:
+            order = np.argsort(ordinal, kind="stable")
+            ordinal, time, column = ordinal[order], time[order], take(column, order)
+        yield self._framed(ordinal, None, time, column)
+
+    def _answer(self, finished: Partials) -> ScanBatch:
+        return self._framed(finished.ordinal, finished.window, finished.time, finished.column)
+
+    def _framed(self, ordinal: Int64s, window: Int64s | None, time: Int64s, column: Column) -> ScanBatch:
+        """The frame of rows sorted by ordinal and time; direction and limit are applied here."""
+        import polars as pl
+
+        request = self._request
+        order: Positions | None = None
+        if request.descending:
+            order = np.arange(len(ordinal))[::-1]
+            order = order[np.argsort(ordinal[::-1], kind="stable")]
+        if request.limit is not None:
+            sorted_ordinal = ordinal if order is None else ordinal[order]
+            starts = edges_of(sorted_ordinal, None)
+            counts = np.diff(np.append(starts, len(ordinal)))
+            within = np.arange(len(ordinal)) - np.repeat(starts, counts)
+            first = np.flatnonzero(within < request.limit)
+            order = first if order is None else order[first]
+        if order is not None:
+            ordinal, time, column = ordinal[order], time[order], take(column, order)
+            window = None if window is None else window[order]
+        bounds: list[pl.Series] = []
+        selector = request.aggregate is None or request.aggregate.is_selector
+        if self._grid is not None and window is not None:
+            starts, stops = clip(self._grid.starts(window), self._grid.stops(window), request.time_range)
+            bounds = [pl.Series("start", starts, pl.Int64), pl.Series("stop", stops, pl.Int64)]
+            time = time if selector else starts
+        elif not selector:
+            time = np.full(len(time), request.time_range.start, np.int64)
+        return ScanBatch(
+            column.type,
+            pl.DataFrame(
+                [
+                    pl.Series("series", ordinal.astype(np.uint32), pl.UInt32),
+                    pl.Series("time", time, pl.Int64),
+                    _polars(column),
+                    *bounds,
+                ]
+            ),
+        )
+
+
+def _polars(column: Column) -> pl.Series:
+    import polars as pl
+
+    if isinstance(column.values, Strings):
+        texts = pl.from_arrow(strings_to_arrow(column.values, None))
+        assert isinstance(texts, pl.Series)
+        return texts.alias("value")
+    return pl.Series("value", column.values)
+
+
+def _groups(
+    plans: Sequence[_Plan], group: tuple[str, ...], met: dict[FieldType, Int64s]
+) -> tuple[list[FieldSeries], Int64s]:
+    """The groups of the field series that have rows, in order, and each ordinal's group.
+
+    Raises:
+        InvalidInput: A group with two types.
+    """
+    series = PlannedSeries(plans)
+    keys: dict[FieldSeries, list[int]] = {}
+    types: dict[tuple[object, ...], FieldType] = {}
+    for stored, ordinals in met.items():
+        for ordinal in ordinals.tolist():
+            one = series[ordinal]
+            key = FieldSeries(
+                one.measurement if MEASUREMENT in group else "",
+                tuple((k, v) for k, v in one.tags if k in group),
+                one.field if FIELD in group else "",
+                stored,
+            )
+            known = types.setdefault((key.measurement, key.tags, key.field), stored)
+            if known is not stored:
+                raise schema_collision(known, stored)
+            keys.setdefault(key, []).append(ordinal)
+    ordered = sorted(keys, key=lambda k: (k.measurement, k.tags, k.field, k.type.value))
+    group_of = np.zeros(len(series), np.int64)
+    for place, key in enumerate(ordered):
+        group_of[keys[key]] = place
+    return ordered, group_of

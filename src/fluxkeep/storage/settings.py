@@ -1,0 +1,40 @@
+"""Every knob of the store, with its unit and default."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+MIB = 1 << 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StorageOptions:
+    """Limits and sizes; the defaults suit a machine with two cores and a gigabyte to spare.
+
+    Attributes:
+        wal_segment_bytes: Size to which a WAL segment is preallocated.
+        wal_compression_level: zstd level of payloads; negative levels are faster.
+        memtable_flush_bytes: A memtable of this size is sealed and flushed.
+        memtable_bytes_max: Writes wait, then are refused, while memtables hold more.
+        write_wait_seconds_max: How long a write waits for a flush before it is refused.
+        flush_idle_seconds: A memtable that nothing was written to for so long is flushed.
+        row_group_rows: Rows of one Parquet row group, the unit that a pruned read decodes.
+        file_rows_max: Rows of one data file; compaction does not merge beyond it.
+        compaction_files_min: So many neighbouring files of similar size are merged.
+        open_files_max: Data files kept open for reading.
+        scan_block_values: A scan streams blocks of about so many values.
+        background: Flush and compact on a thread of the engine's own; else only when called.
+    """
+
+    wal_segment_bytes: int = 32 * MIB
+    wal_compression_level: int = 1
+    memtable_flush_bytes: int = 96 * MIB
+    memtable_bytes_max: int = 256 * MIB
+    write_wait_seconds_max: float = 5.0
+    flush_idle_seconds: float = 600.0
+    row_group_rows: int = 65_536
+    file_rows_max: int = 8_000_000
+    compaction_files_min: int = 4
+    open_files_max: int = 256
+    scan_block_values: int = 4_000_000
+    background: bool = True

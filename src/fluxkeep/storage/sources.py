@@ -1,0 +1,210 @@
+"""Where the rows of one measurement of one shard group are: data files and memtables.
+
+A snapshot holds what it reads: a data file that compaction drops stays on the
+device until the last snapshot that uses it is gone.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+
+from fluxkeep.datamodel.columns import FieldType
+from fluxkeep.datamodel.points import Int64s
+from fluxkeep.datamodel.timerange import TimeRange
+from fluxkeep.storage.columns import Rows, concatenate_rows, take, take_rows
+from fluxkeep.storage.manifest import FileEntry
+from fluxkeep.storage.merge import merge_rows, merge_sorted
+from fluxkeep.storage.parquet_files import DataFile, OpenFiles
+from fluxkeep.storage.series_index import SeriesIndex
+from fluxkeep.storage.shards import Shard
+from fluxkeep.storage.tombstones import Tombstone
+
+Mask = npt.NDArray[np.bool_]
+
+# Runs of wanted rows that lie closer together than this are read as one.
+_GAP_ROWS = 16_384
+
+
+def column_key(name: str, type_: FieldType) -> str:
+    """Names a column where one field may have two types in two shard groups."""
+    return f"{type_.value}:{name}"
+
+
+@dataclass(slots=True)
+class FileSource:
+    """One data file and the tombstones that it has not had applied."""
+
+    entry: FileEntry
+    file: DataFile
+    open_files: OpenFiles
+    tombstones: Sequence[Tombstone]
+    index: SeriesIndex
+    _doomed: dict[int, Mask] = field(default_factory=dict)
+
+    @property
+    def types(self) -> dict[str, FieldType]:
+        """Fields and their types."""
+        return self.file.types
+
+    def read(self, wanted: Mask, fields: Sequence[str], time_range: TimeRange) -> Rows | None:
+        """The rows of wanted series within a range, sorted, without duplicates; fields by their plain names."""
+        series = self.file.series
+        at = series.positions(wanted)
+        if not (self.entry.first >= time_range.start and self.entry.last < time_range.stop):
+            at = at[(series.first[at] < time_range.stop) & (series.last[at] >= time_range.start)]
+        fields = [f for f in fields if f in self.file.types]
+        if not len(at) or not fields:
+            return None
+        self.open_files.touch(self.entry.id, self.file)
+        pieces = [self._read_run(at[a:b], fields) for a, b in _runs(series.start, at)]
+        rows = concatenate_rows(pieces)
+        return self._alive(_within(rows, time_range))
+
+    def _read_run(self, at: npt.NDArray[np.int64], fields: Sequence[str]) -> Rows:
+        """The rows of some series that stand close together."""
+        series = self.file.series
+        start, stop = int(series.start[at[0]]), int(series.start[at[-1] + 1])
+        time, columns = self.file.read(start, stop, fields)
+        counts = series.rows[at]
+        ids = np.repeat(series.ids[at], counts)
+        if len(ids) == stop - start:
+            return Rows(ids, time, columns)
+        # Between the wanted series lie others: their rows are left out.
+        offsets = np.repeat(series.start[at] - start - np.concatenate(([0], np.cumsum(counts[:-1]))), counts)
+        rows = offsets + np.arange(len(ids))
+        return Rows(ids, time[rows], {name: take(c, rows) for name, c in columns.items()})
+
+    def _alive(self, rows: Rows) -> Rows:
+        for tombstone in self.tombstones:
+            bounds = tombstone.time_range
+            doomed = self._doomed.get(tombstone.sequence)
+            if doomed is None:
+                doomed = self.index.select(tombstone.predicate, "", absent_is_empty=True)
+                self._doomed[tombstone.sequence] = doomed
+            hit = doomed[rows.ids] & (rows.time >= bounds.start) & (rows.time < bounds.stop)
+            if hit.any():
+                rows = take_rows(rows, np.flatnonzero(~hit))
+        return rows
+
+
+def _runs(start: Int64s, at: npt.NDArray[np.int64]) -> list[tuple[int, int]]:
+    """Slices of `at` whose rows stand close enough to be read together."""
+    gaps = start[at[1:]] - start[at[:-1] + 1]
+    cuts = np.flatnonzero(gaps > _GAP_ROWS) + 1
+    edges = [0, *cuts.tolist(), len(at)]
+    return list(itertools.pairwise(edges))
+
+
+@dataclass(slots=True)
+class MemorySource:
+    """The visible chunks of one memtable partition, older before newer."""
+
+    chunks: Sequence[Rows]
+
+    @property
+    def types(self) -> dict[str, FieldType]:
+        """Fields and their types."""
+        return {name: column.type for chunk in self.chunks for name, column in chunk.columns.items()}
+
+    def read(self, wanted: Mask, fields: Sequence[str], time_range: TimeRange) -> Rows | None:
+        """Like `FileSource.read`, but neither sorted nor without duplicates."""
+        pieces: list[Rows] = []
+        for chunk in self.chunks:
+            hit = wanted[np.minimum(chunk.ids, len(wanted) - 1)] & (chunk.ids < len(wanted))
+            hit &= (chunk.time >= time_range.start) & (chunk.time < time_range.stop)
+            columns = {name: chunk.columns[name] for name in fields if name in chunk.columns}
+            narrowed = Rows(chunk.ids, chunk.time, columns)
+            if hit.all():
+                pieces.append(narrowed)
+            elif hit.any():
+                pieces.append(take_rows(narrowed, np.flatnonzero(hit)))
+        return concatenate_rows(pieces) if pieces else None
+
+    def series(self, time_range: TimeRange) -> dict[str, npt.NDArray[np.uint32]]:
+        """For each field the ids of the series that have it within a range."""
+        found: dict[str, list[npt.NDArray[np.uint32]]] = {}
+        for chunk in self.chunks:
+            within = (chunk.time >= time_range.start) & (chunk.time < time_range.stop)
+            for name, column in chunk.columns.items():
+                hit = within if column.valid is None else within & column.valid
+                found.setdefault(name, []).append(np.unique(chunk.ids[hit]))
+        return {name: np.unique(np.concatenate(parts)) for name, parts in found.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class ShardSources:
+    """The sources of one shard group, older before newer; the memtables are last."""
+
+    shard: Shard
+    files: Sequence[FileSource]
+    memory: Sequence[MemorySource]
+
+    @property
+    def types(self) -> dict[str, FieldType]:
+        """Fields and their types in this shard group."""
+        types: dict[str, FieldType] = {}
+        for file in self.files:
+            types.update(file.types)
+        for memory in self.memory:
+            types.update(memory.types)
+        return types
+
+    def read(
+        self, wanted: Mask, fields: Sequence[str], time_range: TimeRange, rank: npt.NDArray[np.uint32]
+    ) -> Rows | None:
+        """The merged rows of wanted series, columns keyed by `column_key`.
+
+        Rows in which all the wanted fields are absent may be among them.
+        """
+        clean = [rows for f in self.files if (rows := f.read(wanted, fields, time_range)) is not None and len(rows)]
+        fresh = [rows for m in self.memory if (rows := m.read(wanted, fields, time_range)) is not None]
+        if not clean and not fresh:
+            return None
+        if fresh:
+            clean.append(merge_rows(fresh, rank))
+        merged = merge_sorted(clean, rank)
+        return Rows(merged.ids, merged.time, {column_key(n, c.type): c for n, c in merged.columns.items()})
+
+
+def _within(rows: Rows, time_range: TimeRange) -> Rows:
+    """The rows within a range."""
+    outside = (rows.time < time_range.start) | (rows.time >= time_range.stop)
+    return take_rows(rows, np.flatnonzero(~outside)) if outside.any() else rows
+
+
+@dataclass(frozen=True, slots=True)
+class MeasurementSnapshot:
+    """All sources of one measurement, shard groups in order of time."""
+
+    index: SeriesIndex
+    shards: Sequence[ShardSources]
+
+    @property
+    def measurement(self) -> str:
+        """The measurement's name."""
+        return self.index.measurement
+
+    def load(self) -> list[FileSource]:
+        """Read the indexes of all files, so that every series has its id; gives the files."""
+        files = [f for shard in self.shards for f in shard.files]
+        for source in files:
+            source.file.series  # noqa: B018 - read for its effect
+        return files
+
+    def rows_by_id(self, count: int) -> Int64s:
+        """At most how many rows each series has."""
+        rows = np.zeros(count, np.int64)
+        for shard in self.shards:
+            for source in shard.files:
+                series = source.file.series
+                np.add.at(rows, series.ids, series.rows)
+            for memory in shard.memory:
+                for chunk in memory.chunks:
+                    counted = np.bincount(chunk.ids, minlength=count)
+                    rows += counted[:count]
+        return rows
