@@ -1,0 +1,1 @@
+"""Operators on streams of tables; all of them work on columns."""

@@ -1,0 +1,165 @@
+"""Running a planned graph: each node once, in order, its errors told by their place.
+
+Source: flux.md §7, §9.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from fluxkeep.datamodel.tables import Block
+from fluxkeep.datamodel.timerange import TimeRange
+from fluxkeep.errors import FluxkeepError, InvalidInput
+from fluxkeep.flux.plan.graph import Node, walk
+
+if TYPE_CHECKING:
+    from fluxkeep.datamodel.reader import Reader
+    from fluxkeep.flux.interpreter.evaluate import Evaluator
+    from fluxkeep.flux.plan.operations import From
+
+
+class MemoryAccount:
+    """What the tables of a query occupy; refuses to go over its limit.
+
+    Attributes:
+        bytes_max: 0 for no limit.
+        used_bytes: Of the tables that are held now.
+        peak_bytes: The most there was.
+    """
+
+    def __init__(self, bytes_max: int = 0) -> None:
+        self.bytes_max = bytes_max
+        self.used_bytes = 0
+        self.peak_bytes = 0
+
+    def take(self, count: int) -> None:
+        """Count what is held from now on.
+
+        Raises:
+            InvalidInput: That would be more than the limit.
+        """
+        self.used_bytes += count
+        self.peak_bytes = max(self.peak_bytes, self.used_bytes)
+        if self.bytes_max and self.used_bytes > self.bytes_max:
+            raise InvalidInput(
+                f"memory allocation limit reached: limit {self.bytes_max} bytes, "
+                f"allocated: {self.used_bytes - count}, wanted: {count}"
+            )
+
+    def give_back(self, count: int) -> None:
+        """Count what is held no longer."""
+        self.used_bytes -= count
+
+
+class Run:
+    """One execution of a graph; results that share nodes share their tables."""
+
+    def __init__(self, evaluator: Evaluator, account: MemoryAccount, bounds: dict[int, TimeRange | None]) -> None:
+        self.evaluator = evaluator
+        self.account = account
+        self._bounds = bounds
+        self._current: Node | None = None
+        self._uses: dict[int, int] = {}
+        self._readers: dict[From, Reader] = {}
+        self._done: dict[int, tuple[Sequence[Block], int]] = {}
+
+    @property
+    def bounds(self) -> TimeRange | None:
+        """The time range of the node that runs now, from the nearest `range`."""
+        return self._bounds.get(id(self._current)) if self._current is not None else None
+
+    def open_readers(self, roots: Sequence[Node]) -> None:
+        """Ask for a reader for each read, before anything runs.
+
+        Raises:
+            NotFound: A bucket does not exist, or the caller may not read it.
+            InvalidInput: No bucket is named.
+        """
+        from fluxkeep.flux.interpreter.evaluate import layered
+        from fluxkeep.flux.plan.operations import Scan
+
+        for node in walk(roots):
+            if isinstance(node.operation, Scan):
+                source = node.operation.source
+                try:
+                    self._readers[source] = self._reader(source)
+                except FluxkeepError as error:
+                    raise layered(error, "failed to initialize execute state: ") from error
+
+    def _reader(self, source: From) -> Reader:
+        if source.bucket_id is not None:
+            if source.bucket_id and not (len(source.bucket_id) == 16 and _is_hex(source.bucket_id)):
+                reason = "id must have a length of 16 bytes" if len(source.bucket_id) != 16 else "invalid ID"
+                raise InvalidInput(f"invalid bucket id: {reason}")
+            return self.evaluator.sources.reader(bucket_id=source.bucket_id)
+        if not source.bucket:
+            raise InvalidInput("no bucket name or id have been specified")
+        return self.evaluator.sources.reader(bucket=source.bucket)
+
+    def reader(self, source: From) -> Reader:
+        """The reader that was opened for a read."""
+        return self._readers[source]
+
+    def plan_uses(self, roots: Sequence[Node]) -> None:
+        """Count who needs which tables, so that they can be let go."""
+        for node in walk(roots):
+            for node_input in node.inputs:
+                self._uses[id(node_input)] = self._uses.get(id(node_input), 0) + 1
+        for root in roots:
+            self._uses[id(root)] = self._uses.get(id(root), 0) + 1
+
+    def tables(self, root: Node) -> Sequence[Block]:
+        """The tables of a node, computed with everything below it that is not there yet.
+
+        Raises:
+            FluxkeepError: Of the kind that an operator raised, with the call's place in front.
+        """
+        stack = [(root, False)]
+        while stack:
+            node, ready = stack.pop()
+            if id(node) in self._done:
+                # What is below it may have been let go already.
+                continue
+            if ready:
+                self._compute(node)
+            else:
+                stack.append((node, True))
+                stack.extend((i, False) for i in reversed(node.inputs))
+        return self._take(root)
+
+    def _compute(self, node: Node) -> None:
+        inputs = [self._take(i) for i in node.inputs]
+        self._current = node
+        try:
+            blocks = node.operation.apply(inputs, self)
+        except FluxkeepError as error:
+            raise _placed(error, node) from error
+        size = sum(b.estimated_bytes() for b in blocks)
+        self.account.take(size)
+        self._done[id(node)] = (blocks, size)
+
+    def _take(self, node: Node) -> Sequence[Block]:
+        blocks, size = self._done[id(node)]
+        left = self._uses.get(id(node), 1) - 1
+        self._uses[id(node)] = left
+        if left <= 0:
+            del self._done[id(node)]
+            self.account.give_back(size)
+        return blocks
+
+
+def _is_hex(text: str) -> bool:
+    return set(text.lower()) <= set("0123456789abcdef")
+
+
+class PlacedError(InvalidInput):
+    """A failure whose message already says where it happened."""
+
+
+def _placed(error: FluxkeepError, node: Node) -> FluxkeepError:
+    from fluxkeep.flux.interpreter.evaluate import layered
+
+    if isinstance(error, PlacedError):
+        return error
+    return layered(error, f"runtime error {node.site}: ")

@@ -1,0 +1,234 @@
+"""A read of storage as tables: field series to blocks, with groups, windows and fills.
+
+Columns come as the reference's reads have them: `_start, _stop, _time, _value`,
+then `_field`, `_measurement` and the tags by label.
+
+Source: flux.md §12 (`from`), §16.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+import polars as pl
+
+from fluxkeep.compute.windows import WindowGrid, clip
+from fluxkeep.datamodel.columns import FieldType
+from fluxkeep.datamodel.reader import Aggregate, FieldSeries, Reader, ScanRequest
+from fluxkeep.datamodel.tables import ORDER, TABLE, Block, Column, Columns, ColumnType
+from fluxkeep.flux.execute.regroup import by_order, piece_of, rebuild
+
+if TYPE_CHECKING:
+    from fluxkeep.flux.plan.operations import Scan
+
+_TYPES = {
+    FieldType.FLOAT: ColumnType.FLOAT,
+    FieldType.INTEGER: ColumnType.INT,
+    FieldType.UNSIGNED: ColumnType.UINT,
+    FieldType.STRING: ColumnType.STRING,
+    FieldType.BOOLEAN: ColumnType.BOOL,
+}
+_FRONT = ("_start", "_stop", "_time", "_value")
+
+
+def read(reader: Reader, scan: Scan) -> Sequence[Block]:
+    """Ask the reader and shape its answer."""
+    window = scan.spec.window if scan.spec is not None else None
+    answer = reader.scan(
+        ScanRequest(
+            time_range=scan.time_range,
+            predicate=scan.predicate,
+            absent_is_empty=True,
+            aggregate=scan.aggregate,
+            window=window,
+            limit=scan.limit,
+        )
+    )
+    frames: dict[FieldType, list[pl.DataFrame]] = {}
+    for batch in answer.batches:
+        if batch.frame.height:
+            frames.setdefault(batch.type, []).append(batch.frame)
+    blocks: list[Block] = []
+    for kind, parts in frames.items():
+        blocks += _blocks(answer.series, kind, pl.concat(parts), scan)
+    blocks = by_order(blocks)
+    if scan.group is not None:
+        return _grouped(blocks, scan)
+    return blocks
+
+
+def _blocks(series: Sequence[FieldSeries], kind: FieldType, frame: pl.DataFrame, scan: Scan) -> Iterable[Block]:
+    """The rows of one value type: a block for each set of tag keys."""
+    present = frame["series"].unique().sort().to_list()
+    shapes: dict[tuple[str, ...], list[int]] = {}
+    for ordinal in present:
+        shapes.setdefault(tuple(k for k, _ in series[ordinal].tags), []).append(ordinal)
+    for tags, members in shapes.items():
+        ids = np.full(len(series), -1, np.int32)
+        ids[members] = np.arange(len(members), dtype=np.int32)
+        numbered = frame.with_columns(pl.Series(TABLE, ids[frame["series"].to_numpy()], dtype=pl.Int32))
+        if len(shapes) > 1:
+            numbered = numbered.filter(pl.col(TABLE) >= 0)
+        keys = _keys([series[m] for m in members], tags, members)
+        yield _shaped(keys, _TYPES[kind], numbered, scan)
+
+
+def _keys(series: Sequence[FieldSeries], tags: tuple[str, ...], places: Sequence[int]) -> pl.DataFrame:
+    """One row a field series: its place and its names by label."""
+    values: dict[str, list[str]] = {
+        "_field": [s.field for s in series],
+        "_measurement": [s.measurement for s in series],
+    }
+    for i, tag in enumerate(tags):
+        values[tag] = [s.tags[i][1] for s in series]
+    columns = [pl.Series(ORDER, places, dtype=pl.Int64)]
+    columns += [pl.Series(label, values[label], dtype=pl.String) for label in sorted(values)]
+    return pl.DataFrame(columns)
+
+
+def _shaped(keys: pl.DataFrame, kind: ColumnType, frame: pl.DataFrame, scan: Scan) -> Block:
+    names = [c for c in keys.columns if c != ORDER]
+    bounds = scan.time_range
+    if scan.spec is not None and scan.spec.window is not None:
+        return _windowed(keys, names, kind, frame, scan)
+    keys = keys.with_columns(
+        pl.lit(bounds.start, pl.Int64).alias("_start"), pl.lit(bounds.stop, pl.Int64).alias("_stop")
+    ).select(ORDER, "_start", "_stop", *names)
+    with_time = scan.aggregate is None or scan.aggregate.is_selector
+    rows = frame.select(TABLE, *([pl.col("time").alias("_time")] if with_time else []), pl.col("value").alias("_value"))
+    columns = _columns(names, kind, with_time=with_time, value_last=scan.aggregate is Aggregate.MEAN)
+    return Block(columns, ("_start", "_stop", *names), keys, rows)
+
+
+def _columns(names: Sequence[str], kind: ColumnType, *, with_time: bool, value_last: bool = False) -> Columns:
+    front = [Column("_start", ColumnType.TIME), Column("_stop", ColumnType.TIME)]
+    if with_time:
+        front.append(Column("_time", ColumnType.TIME))
+    tail = [Column(name, ColumnType.STRING) for name in names]
+    value = [Column("_value", kind)]
+    # Quirk: a mean without windows is computed above the read and comes as aggregates do, key first.
+    return tuple([*front, *tail, *value] if value_last else [*front, *value, *tail])
+
+
+def _windowed(keys: pl.DataFrame, names: list[str], kind: ColumnType, frame: pl.DataFrame, scan: Scan) -> Block:
+    assert scan.spec is not None
+    assert scan.aggregate is not None
+    selector = scan.aggregate.is_selector
+    rows = frame.select(TABLE, "start", "stop", "time", "value")
+    if scan.spec.create_empty:
+        rows = _with_empty_windows(rows, keys.height, scan)
+    if scan.time is not None:
+        # The by-time form: windows undone, a bound of the window as the row's time.
+        shown = rows.select(
+            TABLE, pl.col("stop" if scan.time == "_stop" else "start").alias("_time"), pl.col("value").alias("_value")
+        )
+        bounded = keys.with_columns(
+            pl.lit(scan.time_range.start, pl.Int64).alias("_start"),
+            pl.lit(scan.time_range.stop, pl.Int64).alias("_stop"),
+        ).select(ORDER, "_start", "_stop", *names)
+        return Block(_columns(names, kind, with_time=True), ("_start", "_stop", *names), bounded, shown)
+    tables = rows.select(TABLE, "start", "stop", "time", "value").with_row_index("\0n")
+    key_rows = keys[tables[TABLE]].with_columns(
+        tables["start"].alias("_start"),
+        tables["stop"].alias("_stop"),
+        pl.Series(ORDER, np.arange(tables.height), dtype=pl.Int64),
+    )
+    # Places of windows of one series follow its place; blocks of other shapes are told apart by it.
+    places = keys[ORDER].gather(tables[TABLE]) * (1 << 32) + tables["\0n"].cast(pl.Int64)
+    key_rows = key_rows.with_columns(places.alias(ORDER)).select(ORDER, "_start", "_stop", *names)
+    data = pl.DataFrame(
+        [
+            tables["\0n"].cast(pl.Int32).alias(TABLE),
+            *([tables["time"].alias("_time")] if selector else []),
+            tables["value"].alias("_value"),
+        ]
+    )
+    if selector and scan.spec.create_empty and not scan.fill:
+        data = data.filter(tables["value"].is_not_null())
+    return Block(_columns(names, kind, with_time=selector), ("_start", "_stop", *names), key_rows, data)
+
+
+def _with_empty_windows(rows: pl.DataFrame, tables: int, scan: Scan) -> pl.DataFrame:
+    """Every window of the range for every series: null, or 0 for a count."""
+    assert scan.spec is not None
+    assert scan.spec.window is not None
+    grid = WindowGrid(scan.spec.window)
+    indices = grid.covering(scan.time_range)
+    starts, stops = clip(grid.starts(indices), grid.stops(indices), scan.time_range)
+    every = pl.DataFrame({TABLE: np.arange(tables, dtype=np.int32)}).join(
+        pl.DataFrame({"start": starts, "stop": stops}), how="cross"
+    )
+    filled = every.join(rows, on=[TABLE, "start", "stop"], how="left", maintain_order="left")
+    if scan.aggregate is Aggregate.COUNT:
+        filled = filled.with_columns(pl.col("value").fill_null(0))
+    return filled
+
+
+def _grouped(blocks: Sequence[Block], scan: Scan) -> list[Block]:
+    """A grouped read: `_start, _stop` and the listed columns as written are the key.
+
+    A series that lacks a listed tag comes under a key without it; aggregated, under null. Such
+    groups are last. Source: flux.md §16, 3.
+    """
+    assert scan.group is not None
+    wanted = tuple(dict.fromkeys(scan.group))
+    if scan.aggregate is not None:
+        blocks = [_with_absent(b, wanted) for b in blocks]
+    pieces = [piece_of(b, ("_start", "_stop", *(c for c in wanted if b.find(c) is not None))) for b in blocks]
+    grouped = rebuild(pieces, sort=False)
+    if scan.aggregate is not None:
+        grouped = [_summed(b, wanted) for b in grouped]
+    ordered = sorted(
+        ((_group_order(b, i, wanted), n, i) for n, b in enumerate(grouped) for i in range(b.table_count)),
+        key=lambda entry: entry[0],
+    )
+    places = [np.empty(b.table_count, np.int64) for b in grouped]
+    for place, (_, n, i) in enumerate(ordered):
+        places[n][i] = place
+    return [
+        _sorted_columns(_replaced(b, places[n]), key_last=scan.aggregate is not None) for n, b in enumerate(grouped)
+    ]
+
+
+def _with_absent(block: Block, wanted: Sequence[str]) -> Block:
+    missing = [c for c in wanted if block.find(c) is None]
+    if not missing:
+        return block
+    columns = (*block.columns, *(Column(c, ColumnType.STRING) for c in missing))
+    keys = block.keys.with_columns(pl.lit(None, pl.String).alias(c) for c in missing)
+    return Block(columns, (*block.key, *missing), keys, block.rows)
+
+
+def _summed(block: Block, wanted: Sequence[str]) -> Block:
+    """Partial counts or sums of a group's series into one."""
+    rows = block.rows.group_by(TABLE, maintain_order=True).agg(pl.col("_value").sum())
+    kind = next(c.type for c in block.columns if c.label == "_value")
+    columns = (
+        Column("_start", ColumnType.TIME),
+        Column("_stop", ColumnType.TIME),
+        Column("_value", kind),
+        *(Column(c, ColumnType.STRING) for c in wanted),
+    )
+    return Block(columns, block.key, block.keys, rows)
+
+
+def _group_order(block: Block, table: int, wanted: Sequence[str]) -> tuple[tuple[bool, str], ...]:
+    values = [block.keys[c][table] if c in block.key else None for c in wanted]
+    return tuple((v is None, v or "") for v in values)
+
+
+def _replaced(block: Block, places: np.ndarray) -> Block:
+    from fluxkeep.flux.execute.regroup import ascending
+
+    keys = block.keys.with_columns(pl.Series(ORDER, places, dtype=pl.Int64))
+    return ascending(Block(block.columns, block.key, keys, block.rows))
+
+
+def _sorted_columns(block: Block, *, key_last: bool) -> Block:
+    if key_last:
+        return block
+    front = [c for label in _FRONT for c in block.columns if c.label == label]
+    rest = sorted((c for c in block.columns if c.label not in _FRONT), key=lambda c: c.label)
+    return Block((*front, *rest), block.key, block.keys, block.rows)

@@ -1,0 +1,1 @@
+"""Scripts to query graphs: values, operators, evaluation of the tree."""

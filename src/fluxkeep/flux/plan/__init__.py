@@ -1,0 +1,1 @@
+"""The query graph and the rules that move its work into storage."""

@@ -1,0 +1,1 @@
+"""The Flux library; folders and modules mirror import paths."""

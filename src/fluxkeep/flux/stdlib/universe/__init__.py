@@ -1,0 +1,9 @@
+"""`universe`: what every script knows without an import."""
+
+from __future__ import annotations
+
+from fluxkeep.flux.stdlib.registry import Package
+from fluxkeep.flux.stdlib.universe import aggregates, scalars, selectors, shape, windows
+
+PACKAGE = Package("universe")
+PACKAGE.include(scalars.PART, shape.PART, aggregates.PART, selectors.PART, windows.PART)
