@@ -82,7 +82,8 @@ def expressions(draw: st.DrawFn, depth: int = 3) -> ast.Expression:
         case 3:
             return ast.ObjectExpression(draw(properties(depth - 1)), draw(st.none() | identifiers))
         case 4:
-            return draw(calls(depth - 1))
+            call: ast.CallExpression = draw(calls(depth - 1))
+            return call
         case 5 | 6:
             return ast.PipeExpression(draw(inner), draw(calls(depth - 1)))
         case 7:
@@ -99,10 +100,12 @@ def expressions(draw: st.DrawFn, depth: int = 3) -> ast.Expression:
         case 13:
             return ast.ConditionalExpression(draw(inner), draw(inner), draw(inner))
         case 14:
-            return draw(functions(depth - 1))
+            function: ast.FunctionExpression = draw(functions(depth - 1))
+            return function
         case 15:
             return ast.StringExpression((ast.TextPart("a$"), ast.InterpolatedPart(draw(inner))))
-    return draw(literals)
+    literal: ast.Expression = draw(literals)
+    return literal
 
 
 @st.composite
@@ -112,7 +115,8 @@ def files(draw: st.DrawFn) -> ast.File:
         init = draw(expressions())
         plain = ast.VariableAssignment(draw(identifiers), init)
         member = ast.MemberAssignment(ast.MemberExpression(draw(identifiers), draw(identifiers)), init)
-        body.append(draw(st.sampled_from([plain, ast.OptionStatement(plain), ast.OptionStatement(member)])))
+        choices: list[ast.Statement] = [plain, ast.OptionStatement(plain), ast.OptionStatement(member)]
+        body.append(draw(st.sampled_from(choices)))
     imports = draw(st.lists(st.builds(ast.ImportDeclaration, strings, st.none() | identifiers), max_size=2))
     return ast.File(tuple(body), tuple(imports), draw(st.none() | identifiers.map(ast.PackageClause)))
 

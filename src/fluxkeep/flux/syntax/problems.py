@@ -50,6 +50,11 @@ def find_problems(file: ast.File) -> list[Problem]:
     return problems
 
 
+def type_problems(expression: ast.TypeExpression) -> list[Problem]:
+    """What is wrong with a type as a text."""
+    return [Problem(node.location, message) for node in ast.walk(expression) for message in node.errors]
+
+
 def _check_properties(node: ast.ObjectExpression) -> list[Problem]:
     found: list[Problem] = []
     implicit = explicit = False

@@ -8,6 +8,7 @@ Source: flux.md §2, TypeExpr.
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 from fluxkeep.flux.syntax import ast
 from fluxkeep.flux.syntax.lexemes import LexemeReader
@@ -30,6 +31,12 @@ class TypeParser(LexemeReader):
                 self._next()
                 constraints.append(self._constraint())
         return self._done(ast.TypeExpression, start, mono, tuple(constraints))
+
+    def whole(self) -> ast.TypeExpression:
+        """`type_expression`, where nothing may follow."""
+        found = self.type_expression()
+        self._expect("EOF")
+        return replace(found, errors=found.errors + self._take())
 
     def _constraint(self) -> ast.TypeConstraint:
         variable = self._identifier()
