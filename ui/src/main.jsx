@@ -1,1 +1,4 @@
-document.getElementById("app").textContent = "fluxkeep";
+import { render } from "preact";
+import { App } from "./app.jsx";
+
+render(<App />, document.getElementById("app"));

@@ -1,0 +1,272 @@
+import { useCallback, useEffect, useMemo, useRef, useState } from "preact/hooks";
+import { Page } from "./context.js";
+import { createApi } from "./lib/api.js";
+import { allows } from "./lib/perms.js";
+import { match, safeNext, withQuery } from "./lib/router.js";
+import { recall, remember } from "./lib/store.js";
+import { Dialog } from "./parts/Dialog.jsx";
+import { Toasts } from "./parts/Toasts.jsx";
+import { Onboarding } from "./pages/Onboarding.jsx";
+import { SignIn, SignInForm } from "./pages/SignIn.jsx";
+import { Shell } from "./pages/Shell.jsx";
+import { Tokens } from "./pages/tokens/Tokens.jsx";
+
+const LAZY = {
+  buckets: () => import("./pages/buckets/Buckets.jsx").then((m) => m.Buckets),
+  bucket: () => import("./pages/buckets/Bucket.jsx").then((m) => m.Bucket),
+  members: () => import("./pages/people/Members.jsx").then((m) => m.Members),
+  settings: () => import("./pages/people/Settings.jsx").then((m) => m.Settings),
+  users: () => import("./pages/people/Users.jsx").then((m) => m.Users),
+  organizations: () => import("./pages/people/Organizations.jsx").then((m) => m.Organizations),
+  me: () => import("./pages/people/Me.jsx").then((m) => m.Me),
+};
+const TITLES = {
+  tokens: "API Tokens", buckets: "Buckets", bucket: "Bucket", members: "Members", settings: "Settings",
+  users: "Users", organizations: "Organizations", me: "My profile", signin: "Sign in", onboarding: "Set up",
+};
+const HINT_AGE_MS = 60_000;
+
+export function App() {
+  const [url, setUrl] = useState(location.pathname + location.search);
+  const [state, setState] = useState({ phase: "starting" });
+  const [toasts, setToasts] = useState([]);
+  const [ended, setEnded] = useState(null);
+  const [down, setDown] = useState(false);
+  const [theme, setTheme] = useState(recall("theme", "System"));
+  const [tz, setTz] = useState(recall("tz", "Local"));
+  const channel = useMemo(() => new BroadcastChannel("fluxkeep"), []);
+  const live = useRef({});
+
+  const navigate = useCallback((to, { replace = false } = {}) => {
+    history[replace ? "replaceState" : "pushState"](null, "", to);
+    setUrl(location.pathname + location.search);
+  }, []);
+  const toast = useCallback((text) => setToasts((all) => [...all, { id: crypto.getRandomValues(new Uint32Array(1))[0], text }]), []);
+
+  const api = useMemo(
+    () =>
+      createApi({
+        onSession: () =>
+          new Promise((resolve) => {
+            if (live.current.phase !== "in") {
+              resolve(false);
+              return;
+            }
+            setEnded((old) => ({ waiting: [...(old?.waiting ?? []), resolve] }));
+          }),
+        onInactive: () => setState((old) => ({ ...old, phase: "inactive" })),
+      }),
+    [],
+  );
+  live.current = state;
+
+  const enter = useCallback(async () => {
+    const me = await api.get("/api/v2/me");
+    const [orgs, flags] = await Promise.all([
+      api.pages("/api/v2/orgs", "orgs"),
+      api.get("/api/v2/flags").catch(() => ({})),
+    ]);
+    const hint = await loadHint(api, me);
+    setState({ phase: "in", me, orgs, flags, hint, hintAt: Date.now() });
+  }, [api]);
+
+  const start = useCallback(async () => {
+    try {
+      const { allowed } = await api.get("/api/v2/setup");
+      if (allowed) {
+        setState({ phase: "setup" });
+        if (match(location.pathname)?.name !== "onboarding") navigate("/onboarding", { replace: true });
+        return;
+      }
+      await enter();
+      setDown(false);
+    } catch (error) {
+      if (error.kind === "session" || error.kind === "permission") setState({ phase: "out" });
+      else if (error.kind === "inactive") setState({ phase: "inactive" });
+      else setDown(true);
+    }
+  }, [api, enter, navigate]);
+
+  useEffect(() => {
+    start();
+    const onPop = () => setUrl(location.pathname + location.search);
+    window.addEventListener("popstate", onPop);
+    channel.onmessage = ({ data }) => {
+      if (data === "signed-out") {
+        setState({ phase: "out" });
+        navigate("/signin", { replace: true });
+      } else if (data === "signed-in" && live.current.phase === "out") start();
+    };
+    return () => window.removeEventListener("popstate", onPop);
+  }, []);
+
+  // The server is down: ask again after 1, 2, 5, then every 10 seconds.
+  useEffect(() => {
+    if (!down) return undefined;
+    const pauses = [1, 2, 5, 10];
+    let at = 0;
+    let timer;
+    const ask = async () => {
+      try {
+        const answer = await fetch("/health", { cache: "no-store" });
+        if (answer.ok) {
+          setDown(false);
+          if (live.current.phase === "starting") start();
+          return;
+        }
+      } catch {
+        // Still down.
+      }
+      timer = setTimeout(ask, pauses[Math.min(at++, pauses.length - 1)] * 1000);
+    };
+    timer = setTimeout(ask, 1000);
+    return () => clearTimeout(timer);
+  }, [down]);
+
+  useEffect(() => {
+    const root = document.documentElement;
+    if (theme === "System") delete root.dataset.theme;
+    else root.dataset.theme = theme.toLowerCase();
+    remember("theme", theme);
+  }, [theme]);
+  useEffect(() => remember("tz", tz), [tz]);
+
+  const refreshHint = useCallback(async () => {
+    const hint = await loadHint(api, live.current.me);
+    setState((old) => ({ ...old, hint, hintAt: Date.now() }));
+  }, [api]);
+  useEffect(() => {
+    const onFocus = () => {
+      if (live.current.phase === "in" && Date.now() - live.current.hintAt > HINT_AGE_MS) refreshHint().catch(() => {});
+    };
+    window.addEventListener("focus", onFocus);
+    return () => window.removeEventListener("focus", onFocus);
+  }, []);
+
+  const signOut = useCallback(async () => {
+    await api.signOut().catch(() => {});
+    channel.postMessage("signed-out");
+    setState({ phase: "out" });
+    navigate("/signin", { replace: true });
+  }, [api]);
+
+  const path = url.split("?")[0];
+  const query = Object.fromEntries(new URLSearchParams(url.split("?")[1] ?? ""));
+  const route = match(path);
+  const org = state.orgs?.find((one) => one.id === route?.params.orgID) ?? null;
+
+  // Redirects: what the state of the session makes of the path.
+  useEffect(() => {
+    const name = route?.name;
+    if (state.phase === "out" && name !== "signin") {
+      navigate(path === "/" ? "/signin" : withQuery("/signin", { next: url }), { replace: true });
+    } else if (state.phase === "in" && (name === "home" || name === "signin" || name === "onboarding")) {
+      const remembered = recall("org", "");
+      const home = state.orgs.find((one) => one.id === remembered) ?? state.orgs[0];
+      const to = safeNext(query.next);
+      navigate(name === "signin" && to !== "/" ? to : home ? `/orgs/${home.id}/load-data/tokens` : "/me", { replace: true });
+    }
+  }, [state.phase, url]);
+
+  useEffect(() => {
+    if (org) remember("org", org.id);
+    document.title = [route ? TITLES[route.name] : "Page not found", org?.name, "fluxkeep"].filter(Boolean).join(" · ");
+  }, [route?.name, org?.name]);
+  const shown = `${state.phase} ${path}`;
+  const before = useRef(shown);
+  useEffect(() => {
+    if (before.current !== shown && !document.querySelector("dialog[open]")) document.querySelector("h1")?.focus({ preventScroll: true });
+    before.current = shown;
+  }, [shown]);
+
+  const value = {
+    api, me: state.me, orgs: state.orgs ?? [], org, flags: state.flags ?? {}, hint: state.hint ?? [], route, query, path,
+    theme, setTheme, tz, setTz, navigate, toast, signOut, refreshHint, setDown,
+    refreshOrgs: async () => {
+      const orgs = await api.pages("/api/v2/orgs", "orgs");
+      setState((old) => ({ ...old, orgs }));
+    },
+    setQuery: (change) => navigate(withQuery(path, { ...query, ...change }), { replace: true }),
+    may: (action, resource) => allows(state.hint ?? [], { action, resource }),
+    signedIn: async (next) => {
+      channel.postMessage("signed-in");
+      await enter();
+      if (next) navigate(next, { replace: true });
+    },
+  };
+
+  let content;
+  if (state.phase === "starting") content = <main class="center"><p role="status">{down ? "" : "Loading…"}</p></main>;
+  else if (state.phase === "setup" || state.keepOnboarding) content = <Onboarding onFinished={() => setState({ phase: "out" })} />;
+  else if (state.phase === "inactive") {
+    content = (
+      <main class="center">
+        <h1 tabIndex={-1}>Account disabled</h1>
+        <p>This account is inactive. Ask an operator to activate it.</p>
+        <button type="button" onClick={signOut}>Sign out</button>
+      </main>
+    );
+  } else if (state.phase === "out") content = <SignIn />;
+  else content = <Shell>{pageOf(route, org)}</Shell>;
+
+  return (
+    <Page.Provider value={value}>
+      {down && <div class="banner" role="alert">The server cannot be reached. Trying again… <button type="button" onClick={start}>Retry</button></div>}
+      {content}
+      {ended && (
+        <Dialog title="Session ended" onClose={() => {}}>
+          <p>Sign in again to go on; nothing that you typed is lost.</p>
+          <SignInForm
+            user={state.me?.name}
+            onDone={() => {
+              ended.waiting.forEach((resolve) => resolve(true));
+              setEnded(null);
+            }}
+          />
+        </Dialog>
+      )}
+      <Toasts items={toasts} onDone={(id) => setToasts((all) => all.filter((one) => one.id !== id))} />
+    </Page.Provider>
+  );
+}
+
+/** What the session may do: the server's list, and what the user's own active tokens add. */
+async function loadHint(api, me) {
+  const [own, tokens] = await Promise.all([
+    api.get(`/api/v2/users/${me.id}/permissions`).catch(() => []),
+    api.tokens(`?userID=${me.id}`).catch(() => []),
+  ]);
+  return [...own, ...tokens.filter((t) => t.status === "active").flatMap((t) => t.permissions)];
+}
+
+function pageOf(route, org) {
+  if (!route || route.name === "explorer" || route.name === "tasks" || route.name === "dashboards") {
+    return (
+      <div class="state">
+        <h1 tabIndex={-1}>Page not found</h1>
+        <p><a href="/">Go to the start</a></p>
+      </div>
+    );
+  }
+  if (route.params.orgID && !org) {
+    return (
+      <div class="state">
+        <h1 tabIndex={-1}>Organization not found or not visible to you</h1>
+        <p>Choose another one above.</p>
+      </div>
+    );
+  }
+  if (route.name === "tokens") return <Tokens key={org.id} />;
+  return LAZY[route.name] ? <Lazy name={route.name} key={`${route.name} ${org?.id} ${route.params.bucketID}`} /> : null;
+}
+
+function Lazy({ name }) {
+  const [part, setPart] = useState(null);
+  const [failed, setFailed] = useState(false);
+  useEffect(() => {
+    LAZY[name]().then((found) => setPart(() => found), () => setFailed(true));
+  }, [name]);
+  if (failed) return <div class="state" role="alert"><p>This page could not be loaded.</p><a href={location.href}>Reload</a></div>;
+  const Part = part;
+  return Part ? <Part /> : <div class="state" aria-busy="true"><h1 tabIndex={-1} class="visually-hidden">{TITLES[name]}</h1><div class="skeleton" /></div>;
+}

@@ -1,0 +1,77 @@
+// What the page makes of authorizations: kinds, states, filters, words. Pure.
+
+import { kindOf } from "./perms.js";
+
+const DAY_MS = 86_400_000;
+export const SOON_DAYS = 7;
+
+/** active, inactive, expired or expiring (within seven days). */
+export function stateOf(token, now = Date.now()) {
+  if (token.expiresAt && new Date(token.expiresAt).getTime() <= now) return "expired";
+  if (token.status !== "active") return "inactive";
+  if (token.expiresAt && new Date(token.expiresAt).getTime() - now <= SOON_DAYS * DAY_MS) return "expiring";
+  return "active";
+}
+
+/** The rows of the list, with what is searched and sorted worked out once. */
+export function rowsOf(tokens, now = Date.now()) {
+  return tokens.map((token) => {
+    const names = [...new Set(token.permissions.map((p) => p.resource.type === "buckets" && p.resource.name).filter(Boolean))];
+    const kind = kindOf(token.permissions, token.orgID, token.userID);
+    const state = stateOf(token, now);
+    return {
+      ...token,
+      kind,
+      state,
+      buckets: names,
+      text: [token.description, token.id, token.user, token.org, state, kind, ...names].join("\n").toLowerCase(),
+    };
+  });
+}
+
+/** Rows that match every word and every facet. */
+export function filterRows(rows, { q = "", status = "", type = "", owner = "", bucket = "" }) {
+  const words = q.toLowerCase().split(/\s+/).filter(Boolean);
+  return rows.filter(
+    (row) =>
+      words.every((word) => row.text.includes(word)) &&
+      (!status || row.state === status || (status === "active" && row.state === "expiring")) &&
+      (!type || row.kind === type) &&
+      (!owner || row.user === owner) &&
+      (!bucket || row.buckets.includes(bucket)),
+  );
+}
+
+/** What a new token is called when nothing was typed; at most 80 characters. */
+export function describe(permissions, names = {}) {
+  const read = [];
+  const write = [];
+  for (const { action, resource } of permissions) {
+    const what = resource.id ? (names[resource.id] ?? resource.name ?? resource.id) : `all ${resource.type}`;
+    (action === "read" ? read : write).push(what);
+  }
+  const parts = [read.length && `Read ${read.join(", ")}`, write.length && `${read.length ? "write" : "Write"} ${write.join(", ")}`];
+  const text = parts.filter(Boolean).join("; ");
+  return text.length > 80 ? `${text.slice(0, 79)}…` : text;
+}
+
+/** Runs work over items, at most `most` at once; gives [{item, error}] in order. */
+export async function inFlight(items, work, most = 4, onStep = () => {}) {
+  const results = new Array(items.length);
+  let next = 0;
+  let done = 0;
+  const lane = async () => {
+    while (next < items.length) {
+      const at = next++;
+      try {
+        await work(items[at]);
+        results[at] = { item: items[at] };
+      } catch (error) {
+        results[at] = { item: items[at], error };
+      }
+      onStep(++done);
+    }
+  };
+  await Promise.all(Array.from({ length: Math.min(most, items.length) }, lane));
+  return results;
+}

@@ -1,0 +1,68 @@
+import { useState } from "preact/hooks";
+import { usePage } from "../../context.js";
+import { Copy } from "../../parts/Copy.jsx";
+import { Confirm } from "../../parts/Dialog.jsx";
+import { Action, Field } from "../../parts/Field.jsx";
+import { Title } from "../../parts/Page.jsx";
+
+export function Settings() {
+  const { api, org, toast, may, refreshOrgs, navigate } = usePage();
+  const [name, setName] = useState(org.name);
+  const [description, setDescription] = useState(org.description ?? "");
+  const [error, setError] = useState("");
+  const [deleting, setDeleting] = useState(false);
+  const [typed, setTyped] = useState("");
+  const reason = may("write", { type: "orgs", id: org.id }) ? "" : `needs write on ${org.name}`;
+  const save = async () => {
+    setError("");
+    try {
+      await api.patch(`/api/v2/orgs/${org.id}`, { name, description });
+      await refreshOrgs();
+      toast("Organization saved");
+    } catch (failure) {
+      setError(failure.message);
+    }
+  };
+  return (
+    <>
+      <Title>Settings</Title>
+      <section class="panel" aria-label="Organization">
+        {error && <p class="alert bad" role="alert">{error}</p>}
+        <form onSubmit={(e) => { e.preventDefault(); if (!reason) save(); }}>
+          <Field label="Name" required value={name} readOnly={Boolean(reason)} onInput={(e) => setName(e.currentTarget.value)} />
+          <Field label="Description" value={description} readOnly={Boolean(reason)} onInput={(e) => setDescription(e.currentTarget.value)} />
+          <p>Id <span class="mono">{org.id}</span> <Copy text={org.id} label="Copy id" /></p>
+          <Action class="primary" reason={reason} onClick={save}>Save</Action>
+        </form>
+      </section>
+      <section class="panel" aria-label="Danger">
+        <h2>Delete this organization</h2>
+        <p>Its buckets with all points, its tokens and its members' access go with it.</p>
+        <Action class="danger-text" reason={reason} onClick={() => setDeleting(true)}>Delete organization</Action>
+      </section>
+      {deleting && (
+        <Confirm
+          title="Delete this organization?"
+          action="Delete organization"
+          typed={org.name}
+          value={typed}
+          onValue={setTyped}
+          error={error}
+          onClose={() => setDeleting(false)}
+          onConfirm={async () => {
+            try {
+              await api.delete(`/api/v2/orgs/${org.id}`);
+              toast("Organization deleted");
+              await refreshOrgs();
+              navigate("/", { replace: true });
+            } catch (failure) {
+              setError(failure.message);
+            }
+          }}
+        >
+          <p><strong>{org.name}</strong> with its buckets, points, tokens and tasks is deleted. This cannot be undone.</p>
+        </Confirm>
+      )}
+    </>
+  );
+}

@@ -1,0 +1,176 @@
+import { useCallback, useEffect, useState } from "preact/hooks";
+import { usePage } from "../../context.js";
+import { Confirm, Dialog } from "../../parts/Dialog.jsx";
+import { Field } from "../../parts/Field.jsx";
+import { Menu } from "../../parts/Menu.jsx";
+import { State, Title } from "../../parts/Page.jsx";
+import { sorted, Table } from "../../parts/Table.jsx";
+
+export function Users() {
+  const { api, me, query, setQuery, toast } = usePage();
+  const [users, setUsers] = useState(null);
+  const [error, setError] = useState("");
+  const [dialog, setDialog] = useState(null);
+  const load = useCallback(async () => {
+    try {
+      setUsers(await api.pages("/api/v2/users", "users"));
+      setError("");
+    } catch (failure) {
+      setError(`Could not load users: ${failure.message}`);
+    }
+  }, []);
+  useEffect(() => {
+    load();
+  }, [load]);
+  const shown = sorted((users ?? []).filter((u) => u.name.toLowerCase().includes((query.q ?? "").toLowerCase())), (u) => u.name, "asc");
+  const setStatus = async (user, status) => {
+    try {
+      await api.patch(`/api/v2/users/${user.id}`, { status });
+      toast(status === "active" ? "User activated" : "User deactivated: tokens and sessions stop working");
+      load();
+    } catch (failure) {
+      setError(failure.message);
+    }
+  };
+  const done = (text) => {
+    setDialog(null);
+    toast(text);
+    load();
+  };
+  return (
+    <>
+      <Title aside={<button type="button" class="primary" onClick={() => setDialog({ kind: "create" })}>Create user</button>}>Users</Title>
+      <div class="bar">
+        <label class="filter"><span class="visually-hidden">Filter users</span><input data-filter type="search" placeholder="Filter by name" value={query.q ?? ""} onInput={(e) => setQuery({ q: e.currentTarget.value })} /></label>
+      </div>
+      {error && users && <p class="alert bad" role="alert">{error}</p>}
+      <State loading={!users && !error} error={users ? "" : error} onRetry={load} empty={users && shown.length === 0 ? <p>No users you can see</p> : null}>
+        <Table
+          label="Users"
+          columns={[
+            { id: "name", label: "Name", class: "grow", cell: (u) => <>{u.name} {u.id === me.id && <span class="badge">you</span>}</> },
+            { id: "status", label: "Status", cell: (u) => <span class={`status ${u.status}`}>{u.status === "active" ? "● active" : "○ inactive"}</span> },
+            { id: "id", label: "Id", cell: (u) => <span class="mono">{u.id}</span> },
+            {
+              id: "menu", label: "", class: "narrow",
+              cell: (u) => (
+                <Menu
+                  label={`Actions for ${u.name}`}
+                  items={[
+                    { label: "Set password", onSelect: () => setDialog({ kind: "password", user: u }) },
+                    u.status === "active"
+                      ? { label: "Deactivate", reason: u.id === me.id ? "you cannot deactivate yourself here" : "", onSelect: () => setDialog({ kind: "deactivate", user: u }) }
+                      : { label: "Activate", onSelect: () => setStatus(u, "active") },
+                    { label: "Delete", danger: true, reason: u.id === me.id ? "you cannot delete yourself here" : "", onSelect: () => setDialog({ kind: "delete", user: u }) },
+                  ]}
+                >
+                  ⋯
+                </Menu>
+              ),
+            },
+          ]}
+          rows={shown}
+          rowKey={(u) => u.id}
+          rowName={(u) => u.name}
+        />
+      </State>
+      {dialog?.kind === "create" && <Create onClose={() => setDialog(null)} onDone={() => done("User created")} />}
+      {dialog?.kind === "password" && <SetPassword user={dialog.user} onClose={() => setDialog(null)} onDone={() => done("Password set; sessions of this user have ended")} />}
+      {dialog?.kind === "deactivate" && (
+        <Confirm title="Deactivate this user?" action="Deactivate" onClose={() => setDialog(null)} onConfirm={() => { setDialog(null); setStatus(dialog.user, "inactive"); }}>
+          <p>All tokens and sessions of <strong>{dialog.user.name}</strong> stop working at once.</p>
+        </Confirm>
+      )}
+      {dialog?.kind === "delete" && <Delete user={dialog.user} onClose={() => setDialog(null)} onDone={() => done("User deleted")} />}
+    </>
+  );
+}
+
+function Create({ onClose, onDone }) {
+  const { api } = usePage();
+  const [name, setName] = useState("");
+  const [password, setPassword] = useState("");
+  const [error, setError] = useState("");
+  const submit = async (event) => {
+    event.preventDefault();
+    setError("");
+    if (name.includes(":")) {
+      setError("A username must not contain a colon");
+      return;
+    }
+    try {
+      const made = await api.post("/api/v2/users", { name });
+      if (password) {
+        try {
+          await api.post(`/api/v2/users/${made.id}/password`, { password });
+        } catch (failure) {
+          setError(`The user was created, but has no password: ${failure.message}`);
+          return;
+        }
+      }
+      onDone();
+    } catch (failure) {
+      setError(failure.message);
+    }
+  };
+  return (
+    <Dialog title="Create user" onClose={onClose} footer={<><button type="button" onClick={onClose}>Cancel</button><button type="submit" form="create-user" class="primary">Create</button></>}>
+      <form id="create-user" onSubmit={submit}>
+        {error && <p class="alert bad" role="alert">{error}</p>}
+        <Field label="Name" required value={name} autocomplete="off" spellcheck={false} onInput={(e) => setName(e.currentTarget.value)} />
+        <Field label="Initial password" type="password" autocomplete="new-password" value={password} hint={password ? "8 to 72 bytes" : "Without a password the user cannot sign in"} onInput={(e) => setPassword(e.currentTarget.value)} />
+      </form>
+    </Dialog>
+  );
+}
+
+function SetPassword({ user, onClose, onDone }) {
+  const { api } = usePage();
+  const [password, setPassword] = useState("");
+  const [error, setError] = useState("");
+  const submit = async (event) => {
+    event.preventDefault();
+    try {
+      await api.post(`/api/v2/users/${user.id}/password`, { password });
+      onDone();
+    } catch (failure) {
+      setError(failure.message);
+    }
+  };
+  return (
+    <Dialog title={`Set the password of ${user.name}`} onClose={onClose} footer={<><button type="button" onClick={onClose}>Cancel</button><button type="submit" form="set-password" class="primary">Set password</button></>}>
+      <form id="set-password" onSubmit={submit}>
+        {error && <p class="alert bad" role="alert">{error}</p>}
+        <Field label="New password" type="password" required autocomplete="new-password" hint="8 to 72 bytes" value={password} onInput={(e) => setPassword(e.currentTarget.value)} />
+      </form>
+    </Dialog>
+  );
+}
+
+function Delete({ user, onClose, onDone }) {
+  const { api } = usePage();
+  const [count, setCount] = useState(null);
+  const [error, setError] = useState("");
+  useEffect(() => {
+    api.tokens(`?userID=${user.id}`).then((all) => setCount(all.length), () => {});
+  }, []);
+  return (
+    <Confirm
+      title="Delete this user?"
+      action="Delete user"
+      error={error}
+      onClose={onClose}
+      onConfirm={async () => {
+        try {
+          await api.delete(`/api/v2/users/${user.id}`);
+          onDone();
+        } catch (failure) {
+          if (failure.kind === "gone") onDone();
+          setError(failure.message);
+        }
+      }}
+    >
+      <p><strong>{user.name}</strong> can no longer sign in.{count > 0 && ` ${count} token${count > 1 ? "s" : ""} of this user stop working and are deleted.`} This cannot be undone.</p>
+    </Confirm>
+  );
+}

@@ -1,0 +1,94 @@
+import { useEffect, useId, useRef, useState } from "preact/hooks";
+
+/** A button with a menu: arrows, Home, End, first letters, Esc. Items: {label, onSelect, danger, reason}. */
+export function Menu({ label, children, items, align = "right", className = "" }) {
+  const [open, setOpen] = useState(false);
+  const root = useRef(null);
+  const button = useRef(null);
+  const id = useId();
+  const entries = () => [...root.current.querySelectorAll('[role="menuitem"]')];
+
+  useEffect(() => {
+    if (!open) return undefined;
+    entries()[0]?.focus();
+    const outside = (event) => {
+      if (!root.current?.contains(event.target)) setOpen(false);
+    };
+    document.addEventListener("pointerdown", outside);
+    return () => document.removeEventListener("pointerdown", outside);
+  }, [open]);
+
+  const close = () => {
+    setOpen(false);
+    button.current.focus();
+  };
+  const move = (to) => {
+    const all = entries();
+    all[(to + all.length) % all.length]?.focus();
+  };
+  const onKeyDown = (event) => {
+    const all = entries();
+    const at = all.indexOf(document.activeElement);
+    const steps = { ArrowDown: at + 1, ArrowUp: at - 1, Home: 0, End: all.length - 1 };
+    if (event.key in steps) {
+      event.preventDefault();
+      move(steps[event.key]);
+    } else if (event.key === "Escape") {
+      event.preventDefault();
+      event.stopPropagation();
+      close();
+    } else if (event.key === "Tab") {
+      setOpen(false);
+    } else if (event.key.length === 1 && /\S/.test(event.key)) {
+      const found = [...all.slice(at + 1), ...all.slice(0, at + 1)].find((one) =>
+        one.textContent.trim().toLowerCase().startsWith(event.key.toLowerCase()),
+      );
+      found?.focus();
+    }
+  };
+  return (
+    <div class={`menu ${className}`} ref={root}>
+      <button
+        type="button"
+        ref={button}
+        class={label ? "icon" : undefined}
+        aria-label={label}
+        aria-haspopup="menu"
+        aria-expanded={open}
+        aria-controls={open ? id : undefined}
+        onClick={() => setOpen(!open)}
+        onKeyDown={(event) => {
+          if (event.key === "ArrowDown") {
+            event.preventDefault();
+            setOpen(true);
+          }
+        }}
+      >
+        {children}
+      </button>
+      {open && (
+        <div id={id} role="menu" class={`menu-list ${align}`} onKeyDown={onKeyDown}>
+          {items.filter(Boolean).map((item) => (
+            <button
+              type="button"
+              role="menuitem"
+              tabIndex={-1}
+              key={item.label}
+              class={item.danger ? "danger-text" : undefined}
+              aria-disabled={item.reason ? "true" : undefined}
+              title={item.reason}
+              onClick={() => {
+                if (item.reason) return;
+                close();
+                item.onSelect();
+              }}
+            >
+              {item.label}
+              {item.reason && <small>{item.reason}</small>}
+            </button>
+          ))}
+        </div>
+      )}
+    </div>
+  );
+}

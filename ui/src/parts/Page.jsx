@@ -1,0 +1,32 @@
+/** What a list shows while it loads, when it is empty, or when loading failed. */
+export function State({ loading, error, onRetry, empty, children }) {
+  if (error) {
+    return (
+      <div class="state" role="alert">
+        <p class="bad">{error}</p>
+        <button type="button" onClick={onRetry}>Retry</button>
+      </div>
+    );
+  }
+  if (loading) {
+    return (
+      <div class="state" aria-busy="true">
+        <div class="skeleton" />
+        <div class="skeleton" />
+        <div class="skeleton" />
+        <span class="visually-hidden">Loading</span>
+      </div>
+    );
+  }
+  return empty ? <div class="state">{empty}</div> : children;
+}
+
+/** The page's only h1, focused on a change of route. */
+export function Title({ children, aside }) {
+  return (
+    <div class="title">
+      <h1 tabIndex={-1}>{children}</h1>
+      {aside}
+    </div>
+  );
+}
