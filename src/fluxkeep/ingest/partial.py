@@ -1,0 +1,164 @@
+"""Points that are refused of an otherwise good write, and the texts for it.
+
+What storage refuses it says in types (`storage.outcomes`); what ingest itself
+finds in the columns before is here: fields named `time`, strings that are too
+long. One text answers the client, chosen as the reference chooses: first what
+a shard refused, then retention, then fields that were taken away.
+
+Source: http-api.md §6.2, §6.5.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from fluxkeep.datamodel.points import FieldColumn, MeasurementBatch, PointBatch, Strings
+from fluxkeep.instants import format_go_duration, format_rfc3339
+from fluxkeep.storage.outcomes import BeyondRetention, Refusal, StoredBucket, TypeConflicts
+from fluxkeep.storage.shards import bounds_of, group_duration
+
+STRING_BYTES_MAX = 1_048_576
+
+_TIME = "time"
+_PREFIX = "failure writing points to database: partial write: "
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """A point that a shard would refuse for its fields; `line` is its ordinal."""
+
+    line: int
+    time: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """What the columns of a write show.
+
+    Attributes:
+        empty: Points whose only field is `time`; storage drops them without a word.
+        long: Points with a string that is too long; storage must be told to refuse them.
+        stripped: Measurement of the first point that loses a field `time` and keeps others.
+    """
+
+    empty: tuple[Finding, ...] = ()
+    long: tuple[Finding, ...] = ()
+    stripped: str | None = None
+
+    @property
+    def refused(self) -> npt.NDArray[np.uint32]:
+        """Ordinals of the points that storage must not take, ascending."""
+        return np.unique(np.array([finding.line for finding in self.long], np.uint32))
+
+
+def inspect(batch: PointBatch, bound: int | None) -> Findings:
+    """Look for what storage does not judge.
+
+    Args:
+        batch: The write.
+        bound: Points before it are retention's business and left out.
+    """
+    empty: list[Finding] = []
+    long: list[Finding] = []
+    stripped: list[tuple[int, str]] = []
+    for m in batch.measurements:
+        young = None if bound is None else m.time >= bound
+        if any(f.name == _TIME for f in m.fields):
+            alone, beside = _with_time(m, young)
+            reason = f'invalid field name: input field "time" on measurement "{m.measurement}" is invalid'
+            empty += [Finding(int(m.line[i]), int(m.time[i]), reason) for i in alone.tolist()]
+            stripped += [(int(m.line[beside[0]]), m.measurement)] if len(beside) else []
+        for f in m.fields:
+            if isinstance(f.values, Strings) and len(f.values.data) > STRING_BYTES_MAX:
+                long += _too_long(m, f, f.values, young)
+    return Findings(tuple(empty), tuple(long), min(stripped)[1] if stripped else None)
+
+
+def _with_time(
+    m: MeasurementBatch, young: npt.NDArray[np.bool_] | None
+) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
+    """Rows whose only field is `time`, and rows that have others too."""
+    timed = np.zeros(len(m), np.bool_)
+    others = np.zeros(len(m), np.bool_)
+    for f in m.fields:
+        into = timed if f.name == _TIME else others
+        into |= True if f.valid is None else f.valid
+    if young is not None:
+        timed &= young
+    return np.flatnonzero(timed & ~others), np.flatnonzero(timed & others)
+
+
+def _too_long(
+    m: MeasurementBatch, f: FieldColumn, strings: Strings, young: npt.NDArray[np.bool_] | None
+) -> list[Finding]:
+    sizes = np.diff(strings.offsets)
+    over = sizes > STRING_BYTES_MAX
+    if young is not None:
+        over &= young
+    return [
+        Finding(
+            int(m.line[i]),
+            int(m.time[i]),
+            f'input field "{f.name}" on measurement "{m.measurement}" is too long, {sizes[i]} > {STRING_BYTES_MAX}',
+        )
+        for i in np.flatnonzero(over).tolist()
+    ]
+
+
+def refusal_text(bucket: StoredBucket, findings: Findings, refusals: Sequence[Refusal]) -> str | None:
+    """The text for the client; None when every point was taken whole.
+
+    A shard group's earliest refused point gives the reason and all that the group
+    refused are counted. Of several groups the earliest speaks (in the reference
+    whichever is done first).
+    """
+    conflicts = [refusal for refusal in refusals if isinstance(refusal, TypeConflicts)]
+    found = _earliest_group(bucket, findings)
+    if conflicts or found:
+        reasons = [(finding.line, finding.reason) for finding in found]
+        dropped = len(found)
+        if conflicts:
+            # Where the groups of both are not known to be one, they are taken to be.
+            dropped += conflicts[0].dropped
+            reasons.append((conflicts[0].line, _conflict(conflicts[0])))
+        return f"{_PREFIX}{min(reasons)[1]} dropped={dropped}"
+    where = f" for database: {bucket.id} for retention policy: autogen"
+    for refusal in refusals:
+        if isinstance(refusal, BeyondRetention):
+            return f"{_PREFIX}{_retention(refusal)} dropped={refusal.dropped}{where}"
+    if findings.stripped is not None:
+        reason = f'invalid field name: input field "time" on measurement "{findings.stripped}" is invalid.'
+        return f'{_PREFIX}{reason} Field "time" has been stripped from point. dropped=0{where}'
+    return None
+
+
+def _earliest_group(bucket: StoredBucket, findings: Findings) -> list[Finding]:
+    found = list({finding.line: finding for finding in (*findings.empty, *findings.long)}.values())
+    if not found:
+        return []
+    duration = group_duration(bucket.retention_ns, bucket.shard_group_ns)
+    _, stop = bounds_of(min(finding.time for finding in found), duration)
+    return [finding for finding in found if finding.time < stop]
+
+
+def _conflict(refusal: TypeConflicts) -> str:
+    return (
+        f'field type conflict: input field "{refusal.field}" on measurement "{refusal.measurement}" '
+        f"is type {refusal.new.value}, already exists as type {refusal.existing.value}"
+    )
+
+
+def _retention(refusal: BeyondRetention) -> str:
+    bound = format_rfc3339(refusal.bound)
+    ends = (
+        f"{which} point {point.key} at {format_rfc3339(point.time)} "
+        f"dropped because it violates a Retention Policy Lower Bound at {bound}"
+        for which, point in (("oldest", refusal.oldest), ("newest", refusal.newest))
+    )
+    duration = format_go_duration(refusal.retention_ns)
+    return f"dropped {refusal.dropped} points outside retention policy of duration {duration} - {', '.join(ends)}"
