@@ -25,21 +25,27 @@ from fluxkeep.api.app import Application
 from fluxkeep.api.endpoint import Endpoint
 from fluxkeep.api.limits import Limits
 from fluxkeep.api.serving import Address, Tls, require_free, resolve_address, serve
+from fluxkeep.api.v1 import write as v1_write
 from fluxkeep.api.v2 import (
     authorizations,
     backup,
     buckets,
     dbrps,
+    delete,
     health,
     legacy,
     orgs,
     passwords,
+    query,
     resources,
     root,
     secrets,
     sessions,
     setup,
+    telegrafs,
     users,
+    variables,
+    write,
 )
 from fluxkeep.api.v2 import config as config_endpoints
 from fluxkeep.api.v2 import labels as label_endpoints
@@ -50,12 +56,17 @@ from fluxkeep.credentials.services import CredentialOptions, Credentials
 from fluxkeep.credentials.sessions import SessionOptions
 from fluxkeep.errors import InvalidInput
 from fluxkeep.ids import IdGenerator
+from fluxkeep.ingest import Ingest
 from fluxkeep.instants import MINUTE
 from fluxkeep.metastore.engine import MetaStore
 from fluxkeep.metrics import Metrics
+from fluxkeep.query.service import Queries
 from fluxkeep.resources.labels import Labels
 from fluxkeep.resources.sealing import Seal
 from fluxkeep.resources.secrets import OrgSecrets
+from fluxkeep.resources.telegrafs import Telegrafs
+from fluxkeep.resources.variables import Variables
+from fluxkeep.storage.engine import Engine
 from fluxkeep.tenancy.services import Tenancy
 from fluxkeep.ui.serve import Pages
 
@@ -122,6 +133,11 @@ def build(settings: Settings, clock: Clock, house: contextlib.ExitStack) -> Appl
     org_secrets = OrgSecrets(store, Seal.load(Path(f"{store.path}.secrets-key")))
     credentials = Credentials.open(store, tenancy, ids, clock, _credential_options(settings))
     house.callback(credentials.close)
+    engine = Engine(settings.engine_path, clock)
+    house.callback(engine.close)
+    ingest = Ingest(engine, clock)
+    limits = _limits(settings)
+    queries = Queries(tenancy.directory, engine.reader, clock)
     housekeeping = Housekeeping()
     housekeeping.every(_FLUSH_SECONDS, credentials.authenticator.flush)
     house.callback(housekeeping.stop)
@@ -138,6 +154,8 @@ def build(settings: Settings, clock: Clock, house: contextlib.ExitStack) -> Appl
         *dbrps.endpoints(tenancy.dbrps, tenancy.organizations),
         *label_endpoints.endpoints(labels),
         *secrets.endpoints(org_secrets, tenancy.organizations),
+        *telegrafs.endpoints(Telegrafs(store, ids), tenancy.memberships, labels),
+        *variables.endpoints(Variables(store, ids), tenancy.organizations, labels),
         *setup.endpoints(credentials.onboarding),
         *sessions.endpoints(credentials.passwords, secure=secure),
         *passwords.endpoints(credentials.passwords),
@@ -145,14 +163,12 @@ def build(settings: Settings, clock: Clock, house: contextlib.ExitStack) -> Appl
         *legacy.endpoints(credentials.legacy, tenancy),
         *resources.endpoints(),
         *backup.endpoints(),
+        *query.endpoints(queries, tenancy.directory),
+        *write.endpoints(ingest, tenancy.directory, body_bytes_max=limits.body_bytes_max),
+        *v1_write.endpoints(ingest, tenancy.dbrps, body_bytes_max=limits.body_bytes_max),
+        *delete.endpoints(tenancy.directory, ingest.delete),
     ]
     endpoints.append(root.contract_endpoint(endpoints))
-    limits = Limits(
-        body_bytes_max=settings.number("http-body-bytes-max"),
-        threads_max=max(settings.number("http-threads-max"), 1),
-        waiting_max=max(settings.number("http-waiting-max"), 0),
-        connections_max=max(settings.number("http-connections-max"), 1),
-    )
     return Application(
         endpoints,
         recognizer=credentials.authenticator,
@@ -195,6 +211,15 @@ class Housekeeping:
             except Exception as error:  # noqa: BLE001  # a supervisor: one chore's failure must not end the others
                 self._log.error("chore.failed", chore=getattr(chore, "__qualname__", "-"), exc_info=error)
             due[index] = time.monotonic() + seconds
+
+
+def _limits(settings: Settings) -> Limits:
+    return Limits(
+        body_bytes_max=settings.number("http-body-bytes-max"),
+        threads_max=max(settings.number("http-threads-max"), 1),
+        waiting_max=max(settings.number("http-waiting-max"), 0),
+        connections_max=max(settings.number("http-connections-max"), 1),
+    )
 
 
 def _records_path(settings: Settings, house: contextlib.ExitStack) -> Path:

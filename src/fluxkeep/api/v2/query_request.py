@@ -6,7 +6,6 @@ Source: http-api.md §10.1, §10.2, §27.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import Any
 
 import msgspec
@@ -14,6 +13,7 @@ import msgspec
 from fluxkeep.api.bodies import BadBody, decode_json
 from fluxkeep.errors import InvalidInput
 from fluxkeep.instants import parse_rfc3339
+from fluxkeep.query.service import FluxQuery
 
 _ANNOTATIONS = frozenset(("group", "datatype", "default"))
 _NOT_JSON = (
@@ -44,28 +44,7 @@ class QueryWire(msgspec.Struct, frozen=True):
     dialect: DialectWire | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class QueryRequest:
-    """A query as the service takes it.
-
-    Attributes:
-        text: The script; empty only with `ast`.
-        ast: A Flux package as JSON.
-        extern: A Flux file as JSON whose definitions come first.
-        now_ns: What `now()` is; None for the server's clock.
-        annotations: In the order asked for.
-    """
-
-    text: str
-    ast: dict[str, Any] | None = None
-    extern: dict[str, Any] | None = None
-    now_ns: int | None = None
-    annotations: tuple[str, ...] = ()
-    header: bool = True
-    delimiter: str = ","
-
-
-def read_request(body: bytes, content_type: str) -> QueryRequest:
+def read_request(body: bytes, content_type: str) -> FluxQuery:
     """The request in a body.
 
     Raises:
@@ -79,7 +58,7 @@ def read_request(body: bytes, content_type: str) -> QueryRequest:
         raise InvalidInput(_NOT_JSON + error.reason) from None
 
 
-def _checked(wire: QueryWire) -> QueryRequest:
+def _checked(wire: QueryWire) -> FluxQuery:
     if not wire.query and wire.ast is None:
         raise InvalidInput("request body requires either query or AST")
     if wire.type not in ("", "flux"):
@@ -100,7 +79,7 @@ def _checked(wire: QueryWire) -> QueryRequest:
             raise InvalidInput(f"unknown dialect annotation type: {annotation}")
     if dialect.date_time_format not in ("", "RFC3339", "RFC3339Nano"):
         raise InvalidInput(f"unknown dialect date time format: {dialect.date_time_format}")
-    return QueryRequest(
+    return FluxQuery(
         text=wire.query,
         ast=wire.ast,
         extern=wire.extern,

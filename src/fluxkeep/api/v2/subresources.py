@@ -69,7 +69,13 @@ def find_parent(access: Access, find: Finder, text: str, *, writing: bool = Fals
 
 
 def member_endpoints(
-    family: str, find: Finder, memberships: Memberships, *, style: Style = Style.T, user_logs: bool = False
+    family: str,
+    find: Finder,
+    memberships: Memberships,
+    *,
+    style: Style = Style.T,
+    user_logs: bool = False,
+    reads_store: bool = False,
 ) -> list[Endpoint]:
     """`/members` and `/owners` of a family.
 
@@ -79,6 +85,7 @@ def member_endpoints(
         memberships: The service.
         style: The family's.
         user_logs: Users show a `logs` link.
+        reads_store: `find` does, and so must not run on the loop.
     """
 
     def endpoints(role: Role) -> list[Endpoint]:
@@ -116,7 +123,7 @@ def member_endpoints(
                 method="GET",
                 path=path,
                 handler=list_members,
-                runs=Runs.LOOP,
+                runs=Runs.POOL if reads_store else Runs.LOOP,
                 style=style,
                 needs="read on the object and its organization",
             ),
@@ -133,7 +140,9 @@ def member_endpoints(
     return [*endpoints(Role.MEMBER), *endpoints(Role.OWNER)]
 
 
-def label_endpoints(family: str, find: Finder, labels: Labels, *, style: Style = Style.T) -> list[Endpoint]:
+def label_endpoints(
+    family: str, find: Finder, labels: Labels, *, style: Style = Style.T, reads_store: bool = False
+) -> list[Endpoint]:
     """`/labels` of a family; arguments as for `member_endpoints`."""
 
     def list_labels(call: Call) -> Response:
@@ -163,7 +172,7 @@ def label_endpoints(family: str, find: Finder, labels: Labels, *, style: Style =
             method="GET",
             path=path,
             handler=list_labels,
-            runs=Runs.LOOP,
+            runs=Runs.POOL if reads_store else Runs.LOOP,
             style=style,
             needs="read on the object and the labels",
         ),
