@@ -61,7 +61,9 @@ class Engine:
         """Run a script that is a tree already; see `run`."""
         from fluxkeep.flux.interpreter.evaluate import Evaluator
         from fluxkeep.flux.plan.rules import check_results
+        from fluxkeep.flux.semantic.check import check
 
+        check(file, externs=extern)
         evaluator = Evaluator(now_ns=now_ns, sources=sources, execute=self._demand)
         program = evaluator.run(file, extern)
         check_results(program.results)

@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from fluxkeep.errors import FluxkeepError, InvalidInput
+from fluxkeep.errors import FluxkeepError, InvalidInput, Unsupported
 from fluxkeep.flux.interpreter import operators
 from fluxkeep.flux.interpreter.calls import Call
 from fluxkeep.flux.interpreter.values import (
@@ -34,6 +34,7 @@ from fluxkeep.flux.interpreter.values import (
     kind_of,
 )
 from fluxkeep.flux.plan.graph import Node, Site, Yield
+from fluxkeep.flux.semantic import signatures
 from fluxkeep.flux.stdlib.registry import load_package
 from fluxkeep.flux.syntax import ast
 
@@ -177,14 +178,20 @@ class Evaluator:
     # ------------------------------------------------------------ surroundings
 
     def package(self, path: str) -> PackageValue:
-        """The one instance of a package in this query.
+        """The one instance of a package in this query; one that is described and not built is empty.
 
         Raises:
             InvalidInput: No such package.
         """
         found = self._packages.get(path)
         if found is None:
-            found = self._packages[path] = load_package(path)
+            try:
+                found = load_package(path)
+            except InvalidInput:
+                if signatures.find_package(path) is None:
+                    raise
+                found = PackageValue(path.rsplit("/", 1)[-1], path, {})
+            self._packages[path] = found
         return found
 
     def option(self, name: str) -> Value | None:
@@ -227,6 +234,8 @@ class Evaluator:
     def _identifier(self, node: ast.Identifier, scope: Scope) -> Value:
         found = scope.find(node.name)
         if found is None:
+            if signatures.find_predeclared(node.name) is not None:
+                raise Unsupported(f"error @{node.location}: {node.name} is not built yet")
             raise InvalidInput(f"error @{node.location}: undefined identifier {node.name}")
         return found
 
@@ -281,7 +290,10 @@ class Evaluator:
                 return member
             case PackageValue(members=members) if label in members:
                 return members[label]
-            case PackageValue(name=name):
+            case PackageValue(name=name, path=path):
+                described = signatures.find_package(path)
+                if described is not None and described.find(label) is not None:
+                    raise Unsupported(f"error @{node.location}: {path}.{label} is not built yet")
                 raise InvalidInput(f"error @{node.location}: {name} has no member {label}")
             case Dynamic(inner=inner):
                 found = inner.get(label, Null()) if isinstance(inner, dict) else Null()
