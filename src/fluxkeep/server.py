@@ -176,6 +176,7 @@ def build(settings: Settings, clock: Clock, house: contextlib.ExitStack) -> Appl
         limits=limits,
         secure=secure,
         pages=Pages(disabled=settings.flag("ui-disabled")).answer,
+        public_origin=settings.text("http-public-origin"),
     )
 
 

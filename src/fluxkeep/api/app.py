@@ -23,6 +23,7 @@ from starlette.responses import Response
 
 from fluxkeep.access.decisions import Access
 from fluxkeep.api.compression import PACK_BYTES_MIN, accepts_gzip, pack, pack_chunks
+from fluxkeep.api.cross_site import refuse_cross_site
 from fluxkeep.api.endpoint import Call, Endpoint, Gate, Runs, Style
 from fluxkeep.api.errors import error_response, unforeseen_response
 from fluxkeep.api.gate import Recognizer, is_guarded, recognize_cached, recognize_v1, recognize_v2, session_key
@@ -98,6 +99,7 @@ class Application:
         metrics: Metrics,
         limits: Limits | None = None,
         pages: Pages | None = None,
+        public_origin: str = "",
         secure: bool = False,
     ) -> None:
         """Take what the house has built.
@@ -108,12 +110,14 @@ class Application:
             metrics: Where requests are counted.
             limits: Of the process.
             pages: Answers paths that belong to no API; 404 without it.
+            public_origin: What browsers see behind a proxy that changes Host; for the cross-site rule.
             secure: The server speaks TLS, so cookies may say so.
         """
         self.limits = limits or Limits()
         self.router = Router(endpoints)
         self._recognizer = recognizer
         self._pages = pages
+        self._public_origin = public_origin
         self._secure = secure
         self._counters = _Counters(metrics)
         self._metrics = metrics
@@ -196,6 +200,8 @@ class Application:
             access = recognize_cached(self._recognizer, request.headers)
             if access is None:
                 access = await self._pool.run(recognize_v2, self._recognizer, request.headers, request.client)
+        if is_guarded(request.path) and (access is None or access.principal.kind == "session"):
+            refuse_cross_site(request.method, request.headers, self._public_origin)
         if match is None and self._pages is not None and not is_guarded(request.path):
             return await self._pool.run(self._pages, request.method, request.path, dict(request.headers))
         if match is None or endpoint is None:

@@ -136,6 +136,7 @@ OURS: tuple[Option, ...] = (
     Option("http-waiting-max", N, 4096, "requests that may wait for a thread", effective=True),
     Option("token-hash-key-file", T, "", "keys for the digests of API tokens", effective=True),
     Option("http-connections-max", N, 8192, "open connections", effective=True),
+    Option("http-public-origin", T, "", "scheme://host:port that browsers see behind a proxy", effective=True),
 )
 
 OPTIONS: dict[str, Option] = {option.name: option for option in (*REFERENCE, *OURS)}
