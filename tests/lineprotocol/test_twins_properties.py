@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -170,3 +171,22 @@ def test_times_without_a_timestamp_are_cut_to_the_precision() -> None:
     for precision in Precision:
         (m,) = parse(b"m v=1", precision=precision, now_ns=NOW).batch.measurements
         assert m.time.tolist() == [NOW - NOW % precision.value]
+
+
+def test_threads_share_a_memory_that_forgets_meanwhile() -> None:
+    memory = SeriesMemory(50)
+    bodies = [
+        b"\n".join(b'm%d,t=%d v=%d,s="x" %d' % (i % 3, i % 40, i, i) for i in range(n, n + 400)) for n in range(8)
+    ]
+    expected = [parse(body, precision=Precision.NS, now_ns=NOW) for body in bodies]
+
+    def work(turn: int) -> list[Any]:
+        return [
+            (at % 8, parse(bodies[at % 8], precision=Precision.NS, now_ns=NOW, memory=memory))
+            for at in range(turn, turn + 60)
+        ]
+
+    with ThreadPoolExecutor(4) as pool:
+        for results in pool.map(work, range(4)):
+            for at, parsed in results:
+                assert_same(parsed, expected[at])
