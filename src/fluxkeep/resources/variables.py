@@ -281,13 +281,14 @@ def _load(connection: Connection, variable_id: ResourceID) -> Variable:
 
 def _variable(document: rows.Document) -> Variable:
     body = json.loads(document.body)
+    values = body["values"]
     return Variable(
         id=document.id,
         org_id=document.org_id,
         name=body["name"],
         description=body["description"],
         selected=None if body["selected"] is None else tuple(body["selected"]),
-        arguments=Arguments(type=body["type"], values=body["values"]),
+        arguments=Arguments(type=body["type"], values=tuple(values) if isinstance(values, list) else values),
         created_at=document.created_at,
         updated_at=document.updated_at,
     )
