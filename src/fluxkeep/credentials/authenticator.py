@@ -165,7 +165,8 @@ class Authenticator:
 
     def _look_up(self, secret: Secret, client: str) -> Principal:
         generation = self._tokens.generation
-        match = None if is_jwt(secret.reveal()) else self._find(secret)
+        text = secret.reveal()
+        match = None if is_jwt(text) or not _is_storable(text) else self._find(secret)
         if match is None:
             raise self._refuse(client, Unauthorized(reason="unknown-token"), count=True)
         user = self._tenancy.users.find(match.user_id)
@@ -272,7 +273,7 @@ class Authenticator:
             return principal
         generation = self._names.generation
         with self._store.read() as connection:
-            record = rows.find_legacy(connection, username=username)
+            record = rows.find_legacy(connection, username=username) if _is_storable(username) else None
             stored = rows.legacy_password(connection, record.id) if record is not None else None
         if record is None:
             return self._v1_token(secret, client)
@@ -369,3 +370,12 @@ class Authenticator:
         self._tokens.clear()
         self._names.clear()
         self._users.clear()
+
+
+def _is_storable(text: str) -> bool:
+    """Whether a text from a header could have been stored at all: lone surrogates stand for bytes that are no text."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

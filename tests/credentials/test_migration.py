@@ -1,0 +1,368 @@
+"""Hashing what is stored, keying it, rotating keys: every token goes on working, and no trace of it remains."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import pytest
+import structlog
+from tests.credentials.house import OPERATOR, House, found_in, secret
+
+from fluxkeep import logs
+from fluxkeep.clock import ManualClock
+from fluxkeep.credentials import migration
+from fluxkeep.credentials import store as rows
+from fluxkeep.credentials.authorizations import Change
+from fluxkeep.credentials.hashing import KeyRing, MissingKey
+from fluxkeep.credentials.services import CredentialOptions
+from fluxkeep.credentials.store import Filter
+from fluxkeep.metastore.engine import MetaStore
+from fluxkeep.secret import Secret
+
+A, B, C = bytes(range(32)), bytes(range(32, 64)), bytes(range(64, 96))
+PLAIN = CredentialOptions(hashed=False)
+
+
+class Killed(BaseException):
+    """Stands for kill -9: nothing that would catch an exception runs on it."""
+
+
+def opened(folder: Path, options: CredentialOptions = PLAIN) -> House:
+    house = House(folder, options=options)
+    house.set_up()
+    return house
+
+
+def minted(house: House, count: int) -> list[Secret]:
+    return [secret(house.mint(description=f"number {number}")) for number in range(count)]
+
+
+def digests(house: House) -> list[str]:
+    return [one.record.digest or "" for one in house.authorizations.list_(house.operator, Filter())]
+
+
+def test_from_plain_to_hashed_and_back(tmp_path: Path) -> None:
+    house = opened(tmp_path / "data")
+    tokens = [*minted(house, 3), Secret(OPERATOR)]
+    before = [one.record for one in house.authorizations.list_(house.operator, Filter())]
+    for token in tokens:
+        assert found_in(house.folder, token.reveal()) != []
+    house.clock.advance(seconds=5)
+
+    house = house.restart(hashed=True)
+    assert house.credentials.migrated == migration.Migrated(hashed=4, keyed=0, scrubbed=True)
+    for token in tokens:
+        house.access(token)
+        assert found_in(house.folder, token.reveal()) == []
+    after = [one.record for one in house.authorizations.list_(house.operator, Filter())]
+    for old, new in zip(before, after, strict=True):
+        assert (new.id, new.updated_at, new.status, new.description) == (
+            old.id,
+            old.updated_at,
+            old.status,
+            old.description,
+        )
+        assert new.permissions == old.permissions
+        assert new.token is None
+
+    house = house.restart()
+    assert house.credentials.migrated == migration.Migrated()
+
+    # Off again: what is hashed stays so and works, what is new is in clear.
+    house = house.restart(hashed=False)
+    for token in tokens:
+        house.access(token)
+    late = secret(house.mint())
+    shown = [one.token for one in house.authorizations.list_(house.operator, Filter())]
+    assert shown == [None] * 4 + [late]
+
+    house = house.restart(hashed=True)
+    assert house.credentials.migrated.hashed == 1
+    assert found_in(house.folder, late.reveal()) == []
+    house.access(late)
+    house.close()
+
+
+def test_a_fresh_store_never_holds_a_token(tmp_path: Path) -> None:
+    house = opened(tmp_path / "data", CredentialOptions())
+    tokens = [*minted(house, 5), Secret(OPERATOR)]
+    rotated = next(house.authorizations.list_(house.operator, Filter(text="number 0"))).record
+    tokens.append(secret(house.authorizations.rotate(house.operator, rotated.id, 60)))
+    tokens.append(secret(house.authorizations.regenerate(house.operator, rotated.id)))
+    house.authorizations.update(house.operator, rotated.id, Change(status="inactive"))
+    for token in tokens:
+        assert found_in(house.folder, token.reveal()) == []
+    crashed = house.crash(tmp_path / "crashed")
+    for folder in (house.folder, crashed.folder):
+        for token in tokens:
+            assert found_in(folder, token.reveal()) == []
+    crashed.abandon()
+    house.close()
+
+
+@pytest.mark.parametrize("batches", [0, 1, 2, 3])
+def test_a_kill_inside_the_migration_is_finished_by_the_next_start(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, batches: int
+) -> None:
+    monkeypatch.setattr(migration, "RECORDS_PER_TRANSACTION", 10)
+    house = opened(tmp_path / "data")
+    tokens = [*minted(house, 24), Secret(OPERATOR)]
+    house.close()
+
+    done = 0
+    set_digests = rows.set_digests
+
+    def dying(connection, new):  # type: ignore[no-untyped-def]
+        nonlocal done
+        if done == batches:
+            raise Killed
+        done += 1
+        set_digests(connection, new)
+
+    monkeypatch.setattr(rows, "set_digests", dying)
+    if batches < 3:
+        with pytest.raises(Killed):
+            House(house.folder)
+    else:
+        # All batches are committed and the traces not yet erased.
+        monkeypatch.setattr(MetaStore, "scrub", lambda _: _raise())
+        with pytest.raises(Killed):
+            House(house.folder)
+    monkeypatch.undo()
+
+    again = House(house.folder)
+    assert again.credentials.migrated.scrubbed
+    assert again.credentials.migrated.hashed == 25 - min(batches * 10, 25)
+    for token in tokens:
+        again.access(token)
+        assert found_in(again.folder, token.reveal()) == []
+    again.close()
+
+
+def _raise() -> None:
+    raise Killed
+
+
+def test_rotating_secrets_are_migrated_too(tmp_path: Path) -> None:
+    house = opened(tmp_path / "data")
+    old = house.mint()
+    new = house.authorizations.rotate(house.operator, old.record.id, 60)
+    house = house.restart(hashed=True)
+    assert house.credentials.migrated.hashed == 3
+    for shown in (old, new):
+        house.access(secret(shown))
+        assert found_in(house.folder, secret(shown).reveal()) == []
+    house.close()
+
+
+# --- keys -------------------------------------------------------------------------------------------------------
+
+
+def test_a_key_upgrades_the_store_in_place(tmp_path: Path) -> None:
+    house = opened(tmp_path / "data", CredentialOptions())
+    tokens = [*minted(house, 3), Secret(OPERATOR)]
+    unkeyed = digests(house)
+    house = house.restart(keys=KeyRing({"a": A}))
+    assert house.credentials.migrated == migration.Migrated(hashed=0, keyed=4, scrubbed=True)
+    for token in tokens:
+        house.access(token)
+    assert all(digest.startswith("$fluxkeep-hmac-sha256$kid=a$") for digest in digests(house))
+    for digest in unkeyed:
+        assert found_in(house.folder, digest) == []
+    late = secret(house.mint())
+    house.access(late)
+    house = house.restart()
+    assert house.credentials.migrated == migration.Migrated()
+    house.access(late)
+    house.close()
+
+
+def test_plain_tokens_are_hashed_and_keyed_at_once(tmp_path: Path) -> None:
+    house = opened(tmp_path / "data")
+    tokens = [*minted(house, 3), Secret(OPERATOR)]
+    house = house.restart(hashed=True, keys=KeyRing({"a": A}))
+    for token in tokens:
+        house.access(token)
+        assert found_in(house.folder, token.reveal()) == []
+    assert all(digest.startswith("$fluxkeep-hmac-sha256$kid=a$") for digest in digests(house))
+    house.close()
+
+
+def test_a_missing_key_stops_the_start_and_changes_nothing(tmp_path: Path) -> None:
+    house = opened(tmp_path / "data", CredentialOptions(keys=KeyRing({"a": A})))
+    token = secret(house.mint())
+    house.close()
+    for keys in (None, KeyRing({"b": B})):
+        with pytest.raises(MissingKey, match="'a'") as missing:
+            House(house.folder, options=CredentialOptions(keys=keys))
+        assert missing.value.kid == "a"
+    again = House(house.folder, options=CredentialOptions(keys=KeyRing({"a": A})))
+    again.access(token)
+    again.close()
+
+
+def rekeyed(house: House, keys: KeyRing) -> migration.Migrated:
+    house.close()
+    store = MetaStore(house.folder / "influxd.bolt", ManualClock())
+    try:
+        return migration.rekey(store, keys)
+    finally:
+        store.close()
+
+
+def in_use(folder: Path) -> tuple[str, ...]:
+    store = MetaStore(folder / "influxd.bolt", ManualClock())
+    try:
+        return migration.keys_in_use(store)
+    finally:
+        store.close()
+
+
+def test_rekeying_wraps_and_a_use_lets_the_old_key_go(tmp_path: Path) -> None:
+    house = opened(tmp_path / "data", CredentialOptions(keys=KeyRing({"a": A})))
+    tokens = [*minted(house, 3), Secret(OPERATOR)]
+    under_a = digests(house)
+    both = KeyRing({"a": A, "b": B})
+    assert rekeyed(house, both) == migration.Migrated(keyed=4, scrubbed=True)
+    assert in_use(house.folder) == ("a", "b")
+    for digest in under_a:
+        assert found_in(house.folder, digest) == []
+    house = House(house.folder, house.clock, CredentialOptions(keys=both))
+    for token in tokens[:-1]:
+        house.access(token)
+    house.close()
+    assert in_use(house.folder) == ("a", "b")
+    house = House(house.folder, house.clock, CredentialOptions(keys=both))
+    house.access(tokens[-1])
+    house.close()
+    assert in_use(house.folder) == ("b",)
+    house = House(house.folder, house.clock, CredentialOptions(keys=KeyRing({"b": B})))
+    for token in tokens:
+        house.access(token)
+    house.close()
+
+
+def test_rekeying_twice_and_with_tokens_of_every_age(tmp_path: Path) -> None:
+    house = opened(tmp_path / "data", CredentialOptions(keys=KeyRing({"a": A})))
+    first = secret(house.mint())
+    rekeyed(house, KeyRing({"a": A, "b": B}))
+    house = House(house.folder, house.clock, CredentialOptions(keys=KeyRing({"a": A, "b": B})))
+    second = secret(house.mint())
+    every = KeyRing({"a": A, "b": B, "c": C})
+    assert rekeyed(house, every).keyed == 3
+    assert rekeyed(house, every) == migration.Migrated()
+    house = House(house.folder, house.clock, CredentialOptions(keys=every))
+    for token in (first, second):
+        house.access(token)
+    house.close()
+
+
+def test_a_kill_inside_rekeying_leaves_every_token_working(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(migration, "RECORDS_PER_TRANSACTION", 2)
+    house = opened(tmp_path / "data", CredentialOptions(keys=KeyRing({"a": A})))
+    tokens = minted(house, 6)
+    both = KeyRing({"a": A, "b": B})
+    calls = 0
+    set_digests = rows.set_digests
+
+    def dying(connection, new):  # type: ignore[no-untyped-def]
+        nonlocal calls
+        calls += 1
+        if calls == 3:
+            raise Killed
+        set_digests(connection, new)
+
+    monkeypatch.setattr(rows, "set_digests", dying)
+    with pytest.raises(Killed):
+        rekeyed(house, both)
+    monkeypatch.undo()
+    house = House(house.folder, house.clock, CredentialOptions(keys=both))
+    for token in tokens:
+        house.access(token)
+    assert rekeyed(house, both).scrubbed
+    house = House(house.folder, house.clock, CredentialOptions(keys=both))
+    for token in tokens:
+        house.access(token)
+    house.close()
+
+
+# --- what was written by others -----------------------------------------------------------------------------------
+
+
+def set_digest(house: House, shown_id: str, digest: str | None) -> None:
+    with house.store.begin() as work:
+        rows.change_authorization(work.connection, shown_id, digest=digest)  # type: ignore[arg-type]  # an id's text
+
+
+def test_sha512_is_read_whenever_it_arrives(house: House) -> None:
+    shown = house.mint()
+    other = house.credentials.authorizations._hasher.candidates(secret(shown))[1]
+    assert other.startswith("$influxdb2-sha512$")
+    # No restart in between: the reference refuses these until there is one (W2).
+    set_digest(house, shown.record.id, other)
+    assert house.access(secret(shown)).allows(house.read_bucket())
+    again = house.restart()
+    assert again.access(secret(shown)).allows(again.read_bucket())
+    keyed = again.restart(keys=KeyRing({"a": A}))
+    assert keyed.access(secret(shown)).allows(keyed.read_bucket())
+    keyed.close()
+
+
+def test_an_unreadable_digest_is_named_and_harms_nobody_else(tmp_path: Path) -> None:
+    out = io.StringIO()
+    house = opened(tmp_path / "data", CredentialOptions())
+    good, bad, empty = house.mint(), house.mint(), house.mint()
+    set_digest(house, bad.record.id, "$influxdb2-sha256$nonsense")
+    set_digest(house, empty.record.id, None)
+    logs.configure("info", out)
+    try:
+        for options in ({}, {"keys": KeyRing({"a": A})}):
+            house = house.restart(**options)
+            assert house.access(secret(good)).allows(house.read_bucket())
+            with pytest.raises(Exception, match="unauthorized access"):
+                house.access(secret(bad))
+    finally:
+        structlog.reset_defaults()
+        house.close()
+    text = out.getvalue()
+    assert "error decoding hash variant for token during hash variant inventory" in text
+    assert f"number={bad.record.id.number}" in text
+    assert "found authorization without any token set" in text
+    assert empty.record.id in text
+    assert "nonsense" not in text
+
+
+def test_the_report_lists_what_is_still_in_clear(tmp_path: Path) -> None:
+    house = opened(tmp_path / "data")
+    minted(house, 2)
+    assert [description for _, description in migration.report(house.store)] == [
+        "admin's Token",
+        "number 0",
+        "number 1",
+    ]
+    house = house.restart(hashed=True)
+    assert migration.report(house.store) == []
+    house.close()
+
+
+def test_what_the_start_says(tmp_path: Path) -> None:
+    out = io.StringIO()
+    logs.configure("info", out)
+    try:
+        house = opened(tmp_path / "data")
+        minted(house, 2)
+        house = house.restart(hashed=True)
+        first = out.getvalue()
+        house = house.restart()
+        second = out.getvalue()[len(first) :]
+        house = house.restart(hashed=False)
+        third = out.getvalue()[len(first) + len(second) :]
+        house.close()
+    finally:
+        structlog.reset_defaults()
+    assert "Migrating raw tokens to hashed tokens" in first
+    assert "count=3" in first
+    assert "Migrating" not in second
+    assert "Token hashing is disabled, but hashed tokens found" in third
+    assert OPERATOR not in first + second + third

@@ -1,0 +1,196 @@
+"""Minted tokens, password rules and hashes, sessions, the throttle."""
+
+from __future__ import annotations
+
+import re
+
+import bcrypt
+import pytest
+
+from fluxkeep.clock import ManualClock
+from fluxkeep.credentials import passwords
+from fluxkeep.credentials.sessions import SessionOptions, Sessions
+from fluxkeep.credentials.throttle import Throttle, ThrottleOptions
+from fluxkeep.credentials.tokens import is_jwt, mint, weakness
+from fluxkeep.errors import InvalidInput, TooManyRequests
+from fluxkeep.ids import UserID
+from fluxkeep.instants import MINUTE, SECOND
+from fluxkeep.secret import Secret
+
+USER, OTHER = UserID("0f1e2d3c4b5a6000"), UserID("0f1e2d3c4b5a6001")
+JWT = "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJzdWIiOiJvcGVyYXRvciJ9.c2lnbmF0dXJl"
+
+
+def test_minted_tokens_look_like_the_reference_s() -> None:
+    tokens = {mint().reveal() for _ in range(100)}
+    assert len(tokens) == 100
+    assert all(re.fullmatch(r"[A-Za-z0-9_-]{86}==", token) for token in tokens)
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("admin", "fewer than 32"),
+        ("a" * 31, "fewer than 32"),
+        ("a" * 64, "little variety"),
+        ("ab" * 20, "little variety"),
+    ],
+)
+def test_chosen_tokens_that_could_be_guessed(text: str, says: str) -> None:
+    found = weakness(Secret(text))
+    assert found is not None
+    assert says in found
+    assert text not in found
+
+
+def test_a_minted_token_is_not_weak() -> None:
+    assert weakness(mint()) is None
+    assert weakness(Secret("c27cb2033ab304629d32e1dbcd0ca718")) is None
+
+
+def test_json_web_tokens_are_told_from_other_texts() -> None:
+    assert is_jwt(JWT)
+    for text in ("a.b.c", "a.b", "", "W10.W10.W10", "....", "eyJ.x.y", "ü.b.c"):
+        assert not is_jwt(text), text
+
+
+LENGTH = passwords.LENGTH_TEXT
+CLASSES = passwords.CLASSES_TEXT
+
+
+@pytest.mark.parametrize(
+    ("text", "strong", "broken"),
+    [
+        ("1234567", False, [LENGTH]),
+        ("12345678", False, []),
+        ("x" * 72, False, []),
+        ("x" * 73, False, [LENGTH]),
+        ("üüüü", False, []),
+        ("", False, [LENGTH]),
+        ("", True, [LENGTH, CLASSES]),
+        ("abcdefgh", True, [CLASSES]),
+        ("abcdefg1", True, [CLASSES]),
+        ("abcdefG1", True, []),
+        ("abcdef!1", True, []),
+        ("ABCDEF!1", True, []),
+        ("abcdEF!g", True, []),
+        ("aB1", True, [LENGTH]),
+    ],
+)
+def test_password_rules(text: str, strong: bool, broken: list[str]) -> None:
+    assert passwords.broken_rules(Secret(text), strong=strong) == broken
+    if broken:
+        with pytest.raises(InvalidInput) as refused:
+            passwords.check_rules(Secret(text), strong=strong)
+        assert refused.value.message == "\n".join(broken)
+    else:
+        passwords.check_rules(Secret(text), strong=strong)
+
+
+def test_new_passwords_are_argon2id_and_bcrypt_is_read() -> None:
+    stored = passwords.hash_password(Secret("correct-horse"))
+    assert stored.startswith("$argon2id$")
+    assert stored != passwords.hash_password(Secret("correct-horse"))
+    assert passwords.verify_password(Secret("correct-horse"), stored)
+    assert not passwords.verify_password(Secret("wrong-horse"), stored)
+    assert not passwords.needs_rehash(stored)
+    old = bcrypt.hashpw(b"correct-horse", bcrypt.gensalt(4)).decode()
+    assert passwords.verify_password(Secret("correct-horse"), old)
+    assert not passwords.verify_password(Secret("wrong-horse"), old)
+    assert not passwords.verify_password(Secret("x" * 73), old)
+    assert passwords.needs_rehash(old)
+
+
+def test_no_password_is_nobody_s_password() -> None:
+    assert not passwords.verify_password(Secret("nobody has this password"), None)
+    assert not passwords.verify_password(Secret(""), None)
+    assert not passwords.verify_password(Secret("x"), "nonsense")
+
+
+def test_a_session_lives_its_length_and_is_renewed_at_its_end() -> None:
+    clock = ManualClock()
+    sessions = Sessions(clock)
+    key, session = sessions.create(USER)
+    assert re.fullmatch(r"[A-Za-z0-9_-]{86}==", key.reveal())
+    assert session.expires_at == clock.now_ns() + 60 * MINUTE
+    assert key.reveal() not in repr(session)
+    clock.advance(seconds=54 * 60)
+    found = sessions.find(key)
+    assert found == session
+    clock.advance(seconds=2 * 60)
+    renewed = sessions.find(key)
+    assert renewed is not None
+    assert renewed.renewed
+    assert renewed.expires_at == clock.now_ns() + 5 * MINUTE
+    clock.advance(seconds=5 * 60)
+    assert sessions.find(key) is None
+    assert not sessions.end(session.digest)
+
+
+def test_renewal_can_be_turned_off() -> None:
+    clock = ManualClock()
+    sessions = Sessions(clock, SessionOptions(length_ns=2 * MINUTE, renew=False))
+    key, _ = sessions.create(USER)
+    clock.advance(seconds=119)
+    found = sessions.find(key)
+    assert found is not None
+    assert not found.renewed
+    clock.advance(seconds=1)
+    assert sessions.find(key) is None
+
+
+def test_sessions_end_alone_by_user_and_all_together() -> None:
+    sessions = Sessions(ManualClock())
+    (a, one), (b, _), (c, _) = sessions.create(USER), sessions.create(USER), sessions.create(OTHER)
+    assert sessions.end(one.digest)
+    assert not sessions.end(one.digest)
+    assert sessions.find(a) is None
+    assert sessions.find(b) is not None
+    sessions.end_user(USER)
+    assert sessions.find(b) is None
+    assert sessions.find(c) is not None
+    sessions.end_all()
+    assert sessions.find(c) is None
+
+
+def test_sessions_are_bounded_and_the_nearest_to_its_end_goes() -> None:
+    clock = ManualClock()
+    sessions = Sessions(clock, SessionOptions(sessions_max=2))
+    first, _ = sessions.create(USER)
+    clock.advance(seconds=1)
+    second, _ = sessions.create(USER)
+    clock.advance(seconds=1)
+    third, _ = sessions.create(USER)
+    assert sessions.find(first) is None
+    assert sessions.find(second) is not None
+    clock.advance(seconds=3599)
+    fourth, _ = sessions.create(USER)
+    assert sessions.find(second) is None
+    assert sessions.find(third) is not None
+    assert sessions.find(fourth) is not None
+
+
+def test_thirty_refusals_a_second_pass_and_a_flood_does_not() -> None:
+    clock = ManualClock()
+    throttle = Throttle(clock)
+    for _ in range(600):
+        throttle.failed("10.0.0.1")
+        clock.advance(ns=SECOND // 30)
+    for _ in range(99):
+        throttle.failed("10.0.0.1")
+    with pytest.raises(TooManyRequests) as refused:
+        throttle.failed("10.0.0.1")
+    assert refused.value.retry_after_seconds == 1
+    throttle.failed("10.0.0.2")
+    clock.advance(seconds=1)
+    throttle.failed("10.0.0.1")
+
+
+def test_the_throttle_forgets_the_longest_quiet_address() -> None:
+    throttle = Throttle(ManualClock(), ThrottleOptions(burst=1, addresses_max=2))
+    throttle.failed("a")
+    throttle.failed("b")
+    throttle.failed("c")
+    throttle.failed("a")
+    with pytest.raises(TooManyRequests):
+        throttle.failed("c")
