@@ -128,7 +128,9 @@ def _bare(node: ast.Expression, indent: str) -> tuple[str, int]:
             return _expression(callee, _POSTFIX, indent) + given, _POSTFIX
         case ast.MemberExpression(object=owner, key=key):
             name = f".{key.name}" if isinstance(key, ast.Identifier) else f"[{quote(key.value)}]"
-            return _expression(owner, _POSTFIX, indent) + name, _POSTFIX
+            of = _expression(owner, _POSTFIX, indent)
+            # Digits and a point would be a float.
+            return (f"({of})" if of.isdigit() else of) + name, _POSTFIX
         case ast.IndexExpression(array=array, index=index):
             text = f"{_expression(array, _POSTFIX, indent)}[{_expression(index, _CONDITIONAL, indent)}]"
             return text, _POSTFIX
