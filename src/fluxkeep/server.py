@@ -58,7 +58,8 @@ from fluxkeep.credentials.sessions import SessionOptions
 from fluxkeep.errors import InvalidInput
 from fluxkeep.ids import IdGenerator
 from fluxkeep.ingest import Ingest
-from fluxkeep.instants import MINUTE
+from fluxkeep.ingest.upkeep import Upkeep
+from fluxkeep.instants import MINUTE, SECOND
 from fluxkeep.metastore.engine import MetaStore
 from fluxkeep.metrics import Metrics
 from fluxkeep.query.service import Queries
@@ -75,6 +76,9 @@ COMMIT = "fluxkeep-0.1.0"
 
 # How long the last use of a token may stay unwritten.
 _FLUSH_SECONDS = 30.0
+
+# How long the data of a deleted bucket may stay on disk.
+_DROP_SECONDS = 1.0
 
 
 def run(settings: Settings) -> None:
@@ -141,6 +145,10 @@ def build(settings: Settings, clock: Clock, house: contextlib.ExitStack) -> Appl
     queries = Queries(tenancy.directory, engine.reader, clock)
     housekeeping = Housekeeping()
     housekeeping.every(_FLUSH_SECONDS, credentials.authenticator.flush)
+    upkeep = Upkeep(store, tenancy.buckets, engine, clock)
+    housekeeping.every(_DROP_SECONDS, upkeep.drop_deleted)
+    if interval := settings.number("storage-retention-check-interval"):
+        housekeeping.every(interval / SECOND, upkeep.enforce_retention)
     house.callback(housekeeping.stop)
     housekeeping.start()
     endpoints: list[Endpoint] = [

@@ -150,6 +150,9 @@ def test_deleting(store: MetaStore, tenancy: Tenancy, operator: Access, acme: Or
     assert heard == []
     tenancy.buckets.delete(operator, one.id)
     assert BucketDeleted(acme.id, one.id) in heard
+    assert tenancy.buckets.list_deleted() == [one.id]
+    tenancy.buckets.forget_deleted(one.id)
+    assert tenancy.buckets.list_deleted() == []
     for call in (tenancy.buckets.delete, tenancy.buckets.get):
         with pytest.raises(NotFound, match="bucket not found"):
             call(operator, one.id)

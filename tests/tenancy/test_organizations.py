@@ -190,7 +190,9 @@ def test_deleting_takes_everything_along(
         "users": 2,
         "buckets": 3,
         "memberships": 1,
+        "deleted_buckets": 3,
     }
+    assert set(tenancy.buckets.list_deleted()) == {e.bucket_id for e in heard if isinstance(e, BucketDeleted)}
 
 
 def test_deleting_the_unknown_has_a_text_of_its_own(tenancy: Tenancy, operator: Access) -> None:

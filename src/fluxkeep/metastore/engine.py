@@ -24,6 +24,8 @@ from sqlalchemy.exc import OperationalError
 from fluxkeep.clock import Clock
 from fluxkeep.errors import Corruption, DeviceFull, FluxkeepError, Internal
 from fluxkeep.metastore import schema
+from fluxkeep.metastore.events import RecordsReplaced
+from fluxkeep.metastore.tables import metadata
 from fluxkeep.metastore.unit_of_work import Event, Listener, UnitOfWork
 
 # "FLXK": tells our files from any other SQLite database, InfluxDB's own among them.
@@ -33,6 +35,9 @@ APPLICATION_ID = 0x464C584B
 _BOLT_MAGIC = struct.pack("<I", 0xED0CDAED)
 _BOLT_OFFSETS = (16, 4096 + 16, 8192 + 16, 16384 + 16, 65536 + 16)
 _SQLITE_MAGIC = b"SQLite format 3\x00"
+
+# Rows of one statement when a whole store is copied.
+_COPIED_ROWS = 1_000
 
 # How long a reader or a checkpoint may wait for another connection's lock.
 _BUSY_TIMEOUT_MS = 5_000
@@ -155,6 +160,23 @@ class MetaStore:
                 copy.close()
         finally:
             raw.close()
+
+    def replace_with(self, source: MetaStore) -> None:
+        """Put another open store's rows in the place of all of this one's, in one transaction.
+
+        A crash leaves either the old rows or the new ones. Listeners hear `RecordsReplaced`.
+
+        Args:
+            source: Of this release's revision; it is only read.
+        """
+        with source.read() as copy, self.begin() as work:
+            # Rows refer to rows of earlier tables only, so they go in reverse order and come in order.
+            for table in reversed(metadata.sorted_tables):
+                work.connection.execute(table.delete())
+            for table in metadata.sorted_tables:
+                for rows in copy.execute(table.select()).mappings().partitions(_COPIED_ROWS):
+                    work.connection.execute(table.insert(), [dict(row) for row in rows])
+            work.emit(RecordsReplaced())
 
     def close(self) -> None:
         """Fold the log into the file and let go of it. Closing twice is harmless."""

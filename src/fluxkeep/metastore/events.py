@@ -51,11 +51,7 @@ class BucketChanged(Event):
 
 @dataclass(frozen=True, slots=True)
 class BucketDeleted(Event):
-    """A bucket's record is gone; whoever has its data must drop it.
-
-    A process that dies before it did finds, at its next start, data of a
-    bucket that has no record.
-    """
+    """A bucket's record is gone; its data is dropped by `ingest.upkeep`, soon or after a restart."""
 
     org_id: OrgID
     bucket_id: BucketID
@@ -66,3 +62,8 @@ class DocumentDeleted(Event):
     """A document of `resources` is gone, with the rows of its members and labels."""
 
     id: ID
+
+
+@dataclass(frozen=True, slots=True)
+class RecordsReplaced(Event):
+    """Every record is another, after a restore; whatever was remembered of any is void."""

@@ -16,6 +16,7 @@ from fluxkeep.instants import SECOND
 from fluxkeep.metastore.engine import MetaStore
 from fluxkeep.metastore.events import BucketChanged, BucketDeleted
 from fluxkeep.metastore.unit_of_work import UnitOfWork
+from fluxkeep.tenancy import store as rows
 from fluxkeep.tenancy.listing import WHOLE, Window, cut
 from fluxkeep.tenancy.snapshot import Directory
 from fluxkeep.tenancy.values import (
@@ -234,6 +235,16 @@ class Buckets:
                 raise InvalidInput("system buckets cannot be deleted")
             draft.drop_bucket(bucket_id)
             work.emit(BucketDeleted(bucket.org_id, bucket_id))
+
+    def list_deleted(self) -> list[BucketID]:
+        """Deleted buckets whose data storage has still to drop, in this process or a later one."""
+        with self._store.read() as connection:
+            return rows.load_deleted_buckets(connection)
+
+    def forget_deleted(self, bucket_id: BucketID) -> None:
+        """Say that the data of a deleted bucket is gone."""
+        with self._store.begin() as work:
+            rows.forget_deleted_bucket(work.connection, bucket_id)
 
 
 def check_rules(rules: Sequence[RetentionRule]) -> RetentionRule | None:

@@ -20,7 +20,7 @@ from sqlalchemy import Connection
 from fluxkeep.access.permissions import ResourceType
 from fluxkeep.ids import DBRPID, ID, BucketID, OrgID, UserID
 from fluxkeep.metastore.engine import MetaStore
-from fluxkeep.metastore.events import DocumentDeleted
+from fluxkeep.metastore.events import DocumentDeleted, RecordsReplaced
 from fluxkeep.metastore.unit_of_work import Event, UnitOfWork
 from fluxkeep.tenancy import store as rows
 from fluxkeep.tenancy.values import DBRP, Bucket, Membership, Organization, User
@@ -188,10 +188,11 @@ class Draft(Event):
     Each method changes rows and snapshot alike, with what must go together.
     """
 
-    __slots__ = ("_connection", "directory", "now")
+    __slots__ = ("_connection", "_now_ns", "directory", "now")
 
-    def __init__(self, directory: Directory, connection: Connection) -> None:
-        self._connection = connection
+    def __init__(self, directory: Directory, work: UnitOfWork) -> None:
+        self._connection = work.connection
+        self._now_ns = work.now_ns
         self.directory = directory
         self.now = directory.now
 
@@ -204,7 +205,7 @@ class Draft(Event):
         """Remove it with buckets, mappings, and all that other rooms keep for it."""
         buckets = [bucket.id for bucket in self.now.buckets.of.get(org_id, ())]
         owned: list[ID] = [org_id, *buckets, *rows.documents_of(self._connection, org_id)]
-        rows.delete_organization(self._connection, org_id, owned)
+        rows.delete_organization(self._connection, org_id, owned, self._now_ns)
         self.now = replace(
             self.now,
             organizations=self.now.organizations.drop(org_id),
@@ -234,7 +235,7 @@ class Draft(Event):
 
     def drop_bucket(self, bucket_id: BucketID) -> None:
         """Remove the bucket with its mappings, members and labels."""
-        rows.delete_bucket(self._connection, bucket_id)
+        rows.delete_bucket(self._connection, bucket_id, self._now_ns)
         self.now = replace(
             self.now,
             buckets=self.now.buckets.drop([bucket_id]),
@@ -285,20 +286,27 @@ class Directory:
     """
 
     def __init__(self, store: MetaStore) -> None:
-        with store.read() as connection:
-            self.now = load(connection)
+        self._store = store
+        self._load()
         store.subscribe(self._publish)
+
+    def _load(self) -> None:
+        with self._store.read() as connection:
+            self.now = load(connection)
 
     def draft(self, work: UnitOfWork) -> Draft:
         """The transaction's draft; the same one each time it is asked for."""
         for event in work.events:
             if isinstance(event, Draft) and event.directory is self:
                 return event
-        draft = Draft(self, work.connection)
+        draft = Draft(self, work)
         work.emit(draft)
         return draft
 
     def _publish(self, events: tuple[Event, ...]) -> None:
+        if any(isinstance(event, RecordsReplaced) for event in events):
+            self._load()
+            return
         for event in events:
             if isinstance(event, Draft) and event.directory is self:
                 self.now = event.now

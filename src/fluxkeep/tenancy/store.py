@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from sqlalchemy import Connection, RowMapping, Table, delete, insert, select, update
+from sqlalchemy import Connection, RowMapping, Table, delete, insert, literal, select, update
 
 from fluxkeep.access.permissions import ResourceType
 from fluxkeep.ids import DBRPID, ID, BucketID, OrgID, UserID
@@ -81,7 +81,7 @@ def documents_of(connection: Connection, org_id: OrgID) -> list[ID]:
     )
 
 
-def delete_organization(connection: Connection, org_id: OrgID, owned: Iterable[ID]) -> None:
+def delete_organization(connection: Connection, org_id: OrgID, owned: Iterable[ID], now_ns: int) -> None:
     """Delete an organization with all that refers to it.
 
     Foreign keys take buckets, authorizations, documents and secrets along;
@@ -92,6 +92,8 @@ def delete_organization(connection: Connection, org_id: OrgID, owned: Iterable[I
     """
     for resource_id in owned:
         _forget_resource(connection, resource_id)
+    of_org = select(tenancy.buckets.c.id, literal(now_ns)).where(tenancy.buckets.c.org_id == org_id)
+    connection.execute(insert(tenancy.deleted_buckets).from_select(["id", "deleted_at"], of_org))
     for loose in (tenancy.dbrps, resources.labels):
         connection.execute(delete(loose).where(loose.c.org_id == org_id))
     connection.execute(delete(tenancy.organizations).where(tenancy.organizations.c.id == org_id))
@@ -102,10 +104,21 @@ def delete_user(connection: Connection, user_id: UserID) -> None:
     connection.execute(delete(tenancy.users).where(tenancy.users.c.id == user_id))
 
 
-def delete_bucket(connection: Connection, bucket_id: BucketID) -> None:
-    """Delete a bucket with its mappings, memberships and labels."""
+def delete_bucket(connection: Connection, bucket_id: BucketID, now_ns: int) -> None:
+    """Delete a bucket with its mappings, memberships and labels, and note that its data is to be dropped."""
+    connection.execute(insert(tenancy.deleted_buckets).values(id=bucket_id, deleted_at=now_ns))
     _forget_resource(connection, bucket_id)
     connection.execute(delete(tenancy.buckets).where(tenancy.buckets.c.id == bucket_id))
+
+
+def load_deleted_buckets(connection: Connection) -> list[BucketID]:
+    """Buckets whose data is to be dropped."""
+    return list(connection.execute(select(tenancy.deleted_buckets.c.id)).scalars())
+
+
+def forget_deleted_bucket(connection: Connection, bucket_id: BucketID) -> None:
+    """Note that the data of a deleted bucket is gone."""
+    connection.execute(delete(tenancy.deleted_buckets).where(tenancy.deleted_buckets.c.id == bucket_id))
 
 
 def delete_membership(connection: Connection, kind: ResourceType, resource_id: ID, user_id: UserID) -> None:

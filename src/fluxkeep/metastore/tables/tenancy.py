@@ -74,3 +74,12 @@ dbrps = Table(
     UniqueConstraint("org_id", "database", "retention_policy"),
 )
 Index("ix_dbrps_bucket_id", dbrps.c.bucket_id)
+
+# Buckets whose record is gone and whose data storage still has to drop: a
+# process that dies in between finds here what is left to do.
+deleted_buckets = Table(
+    "deleted_buckets",
+    metadata,
+    Column("id", Identifier(BucketID), primary_key=True),
+    instant("deleted_at"),
+)

@@ -14,6 +14,12 @@ depends_on = None
 def upgrade() -> None:
     """From nothing."""
     op.create_table(
+        "deleted_buckets",
+        sa.Column("id", sa.Text(), nullable=False),
+        sa.Column("deleted_at", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_deleted_buckets")),
+    )
+    op.create_table(
         "labels",
         sa.Column("id", sa.Text(), nullable=False),
         sa.Column("org_id", sa.Text(), nullable=False),
@@ -219,5 +225,6 @@ def downgrade() -> None:
         "users",
         "organizations",
         "labels",
+        "deleted_buckets",
     ):
         op.drop_table(table)
