@@ -1,0 +1,108 @@
+"""The InfluxQL engine: a query's text to results.
+
+    results = execute(text, sources=…, database="db", now_ns=…)
+
+The text is parsed before anything else happens; statements then run one after
+another while the results are taken.
+
+Source: influxql.md §1 (sequence of statements), §2, §3.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from fluxkeep.errors import FluxkeepError, Internal
+from fluxkeep.formats.v1 import Result
+from fluxkeep.influxql.errors import QueryError
+from fluxkeep.influxql.execute.emit import emit
+from fluxkeep.influxql.execute.select import run_select
+from fluxkeep.influxql.plan.bind import Bound, bind
+from fluxkeep.influxql.plan.compile import compile_select
+from fluxkeep.influxql.sources import Databases, Sources
+from fluxkeep.influxql.statements.delete import delete, drop_measurement
+from fluxkeep.influxql.statements.explain import explain, explain_analyze
+from fluxkeep.influxql.statements.show import NotSupportedError, show
+from fluxkeep.influxql.syntax.ast import Delete, DropMeasurement, Explain, NotThere, Select, Statement
+from fluxkeep.influxql.syntax.cursor import Parameter
+from fluxkeep.influxql.syntax.parser import parse
+
+
+def execute(
+    text: str,
+    *,
+    sources: Sources,
+    now_ns: int,
+    database: str = "",
+    policy: str = "",
+    parameters: Mapping[str, Parameter] | None = None,
+    chunk_size: int | None = None,
+) -> Iterator[Result]:
+    """Run the statements of a query.
+
+    Args:
+        text: One or more statements.
+        database: What a statement without one means.
+        policy: Likewise.
+        parameters: Values of bound parameters; see `bind_parameters`.
+        chunk_size: Cut series into results of so many rows.
+
+    Returns:
+        Results in order. A failing statement's result carries the error, those after it
+        are reported as not executed. Statements without an answer give no result.
+
+    Raises:
+        ParseError: Before anything ran.
+    """
+    statements = parse(text, parameters)
+    return _run(statements, Databases(sources, database, policy), now_ns, chunk_size)
+
+
+def _run(
+    statements: tuple[Statement, ...], databases: Databases, now_ns: int, chunk_size: int | None
+) -> Iterator[Result]:
+    for at, statement in enumerate(statements):
+        try:
+            yield from _statement(statement, at, databases, now_ns, chunk_size)
+        except NotSupportedError as error:
+            yield Result(statement_id=at, error=error.message)
+        except Internal:
+            raise
+        except FluxkeepError as error:
+            yield Result(statement_id=at, error=error.message)
+            for later in range(at + 1, len(statements)):
+                yield Result(statement_id=later, error="not executed")
+            return
+
+
+def _statement(
+    statement: Statement, at: int, databases: Databases, now_ns: int, chunk_size: int | None
+) -> Iterator[Result]:
+    match statement:
+        case Select():
+            bound = _bound(statement, databases, now_ns)
+            if statement.into is not None:
+                raise QueryError("not implemented: SELECT INTO")
+            compiled = bound.compiled
+            yield from emit(
+                run_select(bound),
+                statement_id=at,
+                time_name=compiled.time_name,
+                location=compiled.location,
+                chunk_size=chunk_size,
+            )
+        case Explain(select=select, analyze=analyze):
+            bound = _bound(select, databases, now_ns)
+            yield Result(statement_id=at, series=[explain_analyze(bound) if analyze else explain(bound)])
+        case Delete():
+            delete(statement, databases, now_ns)
+        case DropMeasurement():
+            drop_measurement(statement, databases)
+        case NotThere(name=name):
+            raise QueryError(f"not implemented: {name}")
+        case _:
+            yield Result(statement_id=at, series=show(statement, databases, now_ns))
+
+
+def _bound(select: Select, databases: Databases, now_ns: int) -> Bound:
+    return bind(compile_select(select, now_ns), databases)

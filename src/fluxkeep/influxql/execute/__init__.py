@@ -1,0 +1,1 @@
+"""Plans run on columns; the only part of this room that knows Polars."""

@@ -1,0 +1,86 @@
+"""Shapes that the operators of this room pass on.
+
+    points   g u32, time i64, then named columns      groups of rows, by time within a group
+    values   g u32, time i64, v, then named columns   what one function gives
+
+`g` is an ordinal in `Groups`. Times ascend within a group, or descend when the
+query does; a null value stands for a window without points.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import polars as pl
+
+from fluxkeep.influxql.types import DataType
+
+DTYPES: dict[DataType, pl.DataType] = {
+    DataType.FLOAT: pl.Float64(),
+    DataType.INTEGER: pl.Int64(),
+    DataType.UNSIGNED: pl.UInt64(),
+    DataType.STRING: pl.String(),
+    DataType.BOOLEAN: pl.Boolean(),
+    DataType.TAG: pl.String(),
+    DataType.UNKNOWN: pl.Null(),
+}
+
+
+def dtype_of(type_: DataType) -> pl.DataType:
+    """The column type of a value."""
+    return DTYPES.get(type_, pl.Null())
+
+
+@dataclass(frozen=True, slots=True)
+class Entity:
+    """What rows of a source belong to: a series, or a row group of a subquery."""
+
+    name: str
+    tags: dict[str, str]
+
+
+class Groups:
+    """The groups of one SELECT: a name and the values of the tags grouped by."""
+
+    def __init__(self, tags: Sequence[str]) -> None:
+        self.tags = tuple(tags)
+        self._ids: dict[tuple[str, ...], int] = {}
+
+    def of(self, entity: Entity) -> int:
+        """The ordinal of the group that an entity belongs to; a missing tag counts as ""."""
+        key = (entity.name, *(entity.tags.get(tag, "") for tag in self.tags))
+        return self._ids.setdefault(key, len(self._ids))
+
+    def entities(self) -> list[Entity]:
+        """The groups by ordinal."""
+        return [Entity(key[0], dict(zip(self.tags, key[1:], strict=True))) for key in self._ids]
+
+    def ranks(self, *, descending: bool) -> list[int]:
+        """Ordinal to place in the answer: by name, then tag values, in byte order."""
+        keys = list(self._ids)
+        order = sorted(range(len(keys)), key=lambda i: [part.encode() for part in keys[i]], reverse=descending)
+        ranks = [0] * len(keys)
+        for rank, at in enumerate(order):
+            ranks[at] = rank
+        return ranks
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """The answer of a SELECT.
+
+    Attributes:
+        groups: In the order of the answer.
+        frame: g, time, then one column per output column, named `c0`, `c1`, …; by group, then time.
+        names: Of the output columns.
+    """
+
+    groups: list[Entity]
+    frame: pl.DataFrame
+    names: list[str]
+
+
+def sort_rows(frame: pl.DataFrame, *, descending: bool) -> pl.DataFrame:
+    """By group, then time in the query's direction; equal times keep their order."""
+    return frame.sort("g", "time", descending=[False, descending], maintain_order=True)

@@ -1,0 +1,1 @@
+"""Passes from tree to tree: folding of constants, time conditions, wildcards."""

@@ -1,0 +1,1 @@
+"""Statements other than SELECT: SHOW, DELETE, DROP MEASUREMENT, EXPLAIN."""

@@ -1,0 +1,1 @@
+"""Text to statements: lexemes, scanner, tree, parser."""
