@@ -14,6 +14,7 @@ import datetime as dt
 import enum
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Self
 
 from fluxkeep.errors import InvalidInput
@@ -90,11 +91,16 @@ def format_rfc3339(ns: int) -> str:
     """
     seconds, fraction = divmod(ns, SECOND)
     days, rest = divmod(seconds, 86_400)
-    date = dt.date.fromordinal(_EPOCH + days)
-    text = f"{date.year:04d}-{date.month:02d}-{date.day:02d}T{rest // 3600:02d}:{rest // 60 % 60:02d}:{rest % 60:02d}"
+    text = f"{_date_text(days)}T{rest // 3600:02d}:{rest // 60 % 60:02d}:{rest % 60:02d}"
     if fraction:
         text += f".{fraction:09d}".rstrip("0")
     return text + "Z"
+
+
+@lru_cache(maxsize=4_096)
+def _date_text(days: int) -> str:
+    date = dt.date.fromordinal(_EPOCH + days)
+    return f"{date.year:04d}-{date.month:02d}-{date.day:02d}"
 
 
 def format_go_duration(ns: int) -> str:

@@ -210,19 +210,21 @@ class AuthorizationWriter:
                 gracePeriodSeconds=(record.grace_ns or 0) // 1_000_000_000,
                 previousValidUntil=_time_or_unset(record.previous_until),
             )
+        created = format_rfc3339(record.created_at)
+        # Plain strings: the encoder asks Python about each string of another type, and lists are long.
         return AuthorizationOut(
-            id=record.id,
+            id=str(record.id),
             token="" if shown.token is None else shown.token.reveal(),
             status=record.status,
             description=record.description,
-            orgID=record.org_id,
+            orgID=str(record.org_id),
             org=self._org(record.org_id),
-            userID=record.user_id,
+            userID=str(record.user_id),
             user=self._user(record.user_id),
             permissions=self._rendered(record.permissions),
             links={"self": f"{TOKENS_PATH}/{record.id}", "user": f"/api/v2/users/{record.user_id}"},
-            createdAt=format_rfc3339(record.created_at),
-            updatedAt=format_rfc3339(record.updated_at),
+            createdAt=created,
+            updatedAt=created if record.updated_at == record.created_at else format_rfc3339(record.updated_at),
             expiresAt=_time_or_unset(record.expires_at),
             lastUsedAt=_time_or_unset(record.last_used_at) if self._lifecycle else UNSET,
             revokedAt=_time_or_unset(record.revoked_at),
