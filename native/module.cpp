@@ -18,38 +18,54 @@ nb::object to_numpy(Array<Stored>& array, std::size_t count) {
   return nb::cast(nb::ndarray<nb::numpy, T, nb::ndim<1>>(data, {count}, owner));
 }
 
-// Python strings of names and tag values, each made once for a request.
+// Python strings of names and tag values, each made once for a request. The texts must stay where
+// they are while this lives.
 class Texts {
  public:
-  nb::object get(std::string_view text) {
-    const auto found = known_.find(std::string(text));
-    if (found != known_.end()) return found->second;
-    nb::object made = nb::steal(PyUnicode_DecodeUTF8(text.data(), static_cast<Py_ssize_t>(text.size()), nullptr));
-    if (!made.is_valid()) throw nb::python_error();
-    known_.emplace(text, made);
-    return made;
+  // Borrowed from here.
+  PyObject* get(std::string_view text) {
+    nb::object& known = known_[text];
+    if (!known.is_valid()) {
+      known = nb::steal(PyUnicode_DecodeUTF8(text.data(), static_cast<Py_ssize_t>(text.size()), nullptr));
+      if (!known.is_valid()) throw nb::python_error();
+    }
+    return known.ptr();
   }
 
  private:
-  std::unordered_map<std::string, nb::object, SeededHash> known_;
+  std::unordered_map<std::string_view, nb::object, SeededHash> known_;
 };
 
-nb::object tags_of(std::string_view packed, Texts& texts) {
-  std::size_t at = 0;
-  const auto next = [&] {
-    std::uint32_t size;
-    std::memcpy(&size, packed.data() + at, sizeof size);
-    const std::string_view text = packed.substr(at + sizeof size, size);
-    at += sizeof size + size;
-    return texts.get(text);
-  };
-  nb::list tags;
-  while (at < packed.size()) {
-    nb::object key = next();
-    nb::object value = next();
-    tags.append(nb::make_tuple(key, value));
+nb::object new_tuple(std::size_t size) {
+  nb::object made = nb::steal(PyTuple_New(static_cast<Py_ssize_t>(size)));
+  if (!made.is_valid()) throw nb::python_error();
+  return made;
+}
+
+void set_item(const nb::object& tuple, std::size_t at, nb::object item) {
+  PyTuple_SET_ITEM(tuple.ptr(), static_cast<Py_ssize_t>(at), item.release().ptr());
+}
+
+nb::object tags_of(const std::string& packed, Texts& texts) {
+  std::array<std::string_view, 2> pair;
+  std::vector<std::array<std::string_view, 2>> pairs;
+  for (std::size_t at = 0; at < packed.size();) {
+    for (std::string_view& text : pair) {
+      std::uint32_t size;
+      std::memcpy(&size, packed.data() + at, sizeof size);
+      text = std::string_view(packed).substr(at + sizeof size, size);
+      at += sizeof size + size;
+    }
+    pairs.push_back(pair);
   }
-  return nb::tuple(tags);
+  nb::object tags = new_tuple(pairs.size());
+  for (std::size_t i = 0; i < pairs.size(); ++i) {
+    nb::object tag = new_tuple(2);
+    set_item(tag, 0, nb::borrow(texts.get(pairs[i][0])));
+    set_item(tag, 1, nb::borrow(texts.get(pairs[i][1])));
+    set_item(tags, i, std::move(tag));
+  }
+  return tags;
 }
 
 // Series known from one request to the next. Past its limit everything is forgotten at once: that
@@ -72,7 +88,10 @@ class SeriesMemory {
 
   nb::object object_of(KnownSeries& series, Texts& texts) {
     if (series.object == nullptr) {
-      nb::object made = series_type_(texts.get(series.measurement), tags_of(series.tags, texts));
+      nb::object tags = tags_of(series.tags, texts);
+      PyObject* const arguments[] = {texts.get(series.measurement), tags.ptr()};
+      nb::object made = nb::steal(PyObject_Vectorcall(series_type_.ptr(), arguments, 2, nullptr));
+      if (!made.is_valid()) throw nb::python_error();
       // Making it may have run other code that made it too.
       if (series.object == nullptr) series.object = made.release().ptr();
     }
@@ -110,7 +129,7 @@ nb::tuple column_of(Part& part, Column& column, Texts& texts) {
   }
   nb::object valid = nb::none();
   if (!column.valid.empty()) valid = to_numpy<bool>(column.valid, part.rows);
-  return nb::make_tuple(texts.get(part.fields[column.name].name), static_cast<int>(column.type), values, valid);
+  return nb::make_tuple(nb::borrow(texts.get(part.fields[column.name].name)), static_cast<int>(column.type), values, valid);
 }
 
 nb::tuple scan(nb::bytes body, std::int64_t unit_ns, std::int64_t default_time_ns, std::size_t line_bytes_max,
@@ -126,12 +145,12 @@ nb::tuple scan(nb::bytes body, std::int64_t unit_ns, std::int64_t default_time_n
   nb::list parts;
   for (const std::unique_ptr<Part>& held : scanner.parts) {
     Part& part = *held;
-    const nb::object measurement = texts.get(scanner.measurements[part.measurement]);
-    nb::list series;
-    for (KnownSeries* entry : part.series) series.append(memory.object_of(*entry, texts));
+    const nb::object measurement = nb::borrow(texts.get(scanner.measurements[part.measurement]));
+    nb::object series = new_tuple(part.series.size());
+    for (std::size_t i = 0; i < part.series.size(); ++i) set_item(series, i, memory.object_of(*part.series[i], texts));
     nb::list columns;
     for (Column& column : part.columns) columns.append(column_of(part, column, texts));
-    parts.append(nb::make_tuple(measurement, nb::tuple(series), to_numpy<std::uint32_t>(part.series_index, part.rows),
+    parts.append(nb::make_tuple(measurement, series, to_numpy<std::uint32_t>(part.series_index, part.rows),
                                 to_numpy<std::int64_t>(part.time, part.rows),
                                 to_numpy<std::uint32_t>(part.line, part.rows), nb::tuple(columns)));
   }

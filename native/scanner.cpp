@@ -24,6 +24,11 @@ const char* skip_blanks(const char* p, const char* end) {
   return p;
 }
 
+// Whether the splitter and the key's scanner agree on where the key ends.
+bool is_plain(std::string_view raw) {
+  return raw.size() <= plain_key_bytes_max && raw.find("\\\\") == std::string_view::npos;
+}
+
 bool is_crowded(const Part& part, std::size_t columns) {
   return part.rows > 0 && (part.rows + std::uint64_t{1}) * columns > cells_base + cells_per_value * part.values;
 }
@@ -101,6 +106,9 @@ bool Scanner::take_fast(const char*& p) {
     entry = find_raw(raw, hash);
     if (entry == none) {
       fresh = known_.find(raw, hash);
+      if (fresh == nullptr && is_plain(raw) && *p != '#' && skip_blanks(p, stop) == p && scan_key(p, stop + 1) == stop) {
+        fresh = learn_series(hash);
+      }
       if (fresh == nullptr || !fresh->plain) return false;
       const auto found = measurement_ids_.find(fresh->measurement);
       if (found == measurement_ids_.end()) return false;
@@ -678,8 +686,7 @@ KnownSeries* Scanner::learn_series(std::uint64_t hash) {
     append_sized(tags, tags_[i].key);
     append_sized(tags, tags_[i].value);
   }
-  const bool plain = key_.size() <= plain_key_bytes_max && key_.find("\\\\") == std::string_view::npos;
-  return known_.add(key_, hash, std::move(name), std::move(tags), plain);
+  return known_.add(key_, hash, std::move(name), std::move(tags), is_plain(key_));
 }
 
 std::uint32_t Scanner::open_part(std::uint32_t measurement) {

@@ -1,10 +1,10 @@
 // Line protocol to columns in one pass. No Python here: the caller may hold no lock.
 //
 // Two ways through a line. The *exact* way splits, scans and refuses byte by byte as the
-// reference does (http-api.md 6.3, 6.4) and is the only one that creates anything or reports
-// an error. The *fast* way takes a line whose fields and types have been seen in this request and
-// whose series has been seen in this or an earlier one, guessing each from what followed last time; at the first doubt it undoes the row
-// and the exact way starts over. So the fast way only has to agree, never to decide.
+// reference does (http-api.md 6.3, 6.4) and is the only one that reports an error or meets a new
+// measurement, field or type. The *fast* way takes a line whose fields and types have been seen in
+// this request, guessing series and fields from what followed last time; at the first doubt it
+// undoes the row and the exact way starts over. So the fast way only has to agree, never to decide.
 #pragma once
 
 #include <cstdint>

@@ -37,7 +37,7 @@ def _parsed(body: bytes) -> Any:
     return parse(body, precision=Precision.NS, now_ns=0)
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(BODIES | SOUP)
 def test_what_was_parsed_is_encoded_and_parsed_to_the_same(body: bytes) -> None:
     batch = _parsed(body).batch
@@ -48,7 +48,7 @@ def test_what_was_parsed_is_encoded_and_parsed_to_the_same(body: bytes) -> None:
     assert_same_batch(again.batch, batch)
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(st.lists(POINTS, min_size=1, max_size=4))
 def test_points_from_elsewhere_keep_their_meaning_or_are_refused(points: list[Any]) -> None:
     batch = batch_of(points)

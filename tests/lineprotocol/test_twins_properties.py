@@ -76,13 +76,13 @@ BODIES = st.lists(line(), max_size=6).map(b"\n".join)
 PRECISIONS = st.sampled_from(Precision)
 
 
-@settings(max_examples=1000, deadline=None)
+@settings(max_examples=400, deadline=None)
 @given(SOUP, PRECISIONS)
 def test_on_any_bytes(body: bytes, precision: Precision) -> None:
     assert_same(parse(body, precision=precision, now_ns=NOW), pure.parse(body, precision=precision, now_ns=NOW))
 
 
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=250, deadline=None)
 @given(BODIES, PRECISIONS)
 def test_on_lines_of_the_grammar(body: bytes, precision: Precision) -> None:
     # Twice: the second time the fast way is open to whatever the first has made known.
@@ -90,7 +90,7 @@ def test_on_lines_of_the_grammar(body: bytes, precision: Precision) -> None:
         assert_same(parse(text, precision=precision, now_ns=NOW), pure.parse(text, precision=precision, now_ns=NOW))
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(st.lists(BODIES, min_size=2, max_size=4), st.integers(1, 8))
 def test_with_series_known_from_earlier_requests(bodies: list[bytes], series_max: int) -> None:
     memory = SeriesMemory(series_max)
@@ -111,14 +111,14 @@ def test_known_series_come_back_as_the_same_objects() -> None:
     assert len(memory) == 3
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(BODIES, SOUP)
 def test_on_known_lines_with_a_flaw(body: bytes, flaw: bytes) -> None:
     text = body + b"\n" + body[: len(body) // 2] + flaw + body[len(body) // 2 :]
     assert_same(parse(text, precision=Precision.NS, now_ns=NOW), pure.parse(text, precision=Precision.NS, now_ns=NOW))
 
 
-@settings(max_examples=1000, deadline=None)
+@settings(max_examples=400, deadline=None)
 @given(NUMBERS)
 def test_numbers_are_read_to_the_bit(number: bytes) -> None:
     # The last of four meets the fast way.
