@@ -6,9 +6,9 @@ import functools
 from typing import Any
 
 import pytest
+from tests.influxql.kit import GOLDEN, MemorySources, ask, golden_sources, lines, replayer
 
 from fluxkeep.datamodel.memory_reader import MemoryReader
-from influxql_kit import GOLDEN, MemorySources, ask, golden_sources, lines, replayer
 
 # Where our answer differs on purpose, and why.
 DIFFERS = {

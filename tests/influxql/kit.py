@@ -22,7 +22,7 @@ from fluxkeep.influxql.sources import Mapping
 from fluxkeep.instants import Precision
 from fluxkeep.lineprotocol.parser import parse
 
-GOLDEN = Path(__file__).parent / "golden"
+GOLDEN = Path(__file__).parent.parent / "golden"
 # Years after the last point of any data set and before the times that cases call the future.
 NOW_NS = 1_767_225_600_000_000_000
 
