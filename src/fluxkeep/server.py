@@ -25,6 +25,7 @@ from fluxkeep.api.app import Application
 from fluxkeep.api.endpoint import Endpoint
 from fluxkeep.api.limits import Limits
 from fluxkeep.api.serving import Address, Tls, require_free, resolve_address, serve
+from fluxkeep.api.v1 import query as v1_query
 from fluxkeep.api.v1 import write as v1_write
 from fluxkeep.api.v2 import (
     authorizations,
@@ -50,6 +51,8 @@ from fluxkeep.api.v2 import (
 )
 from fluxkeep.api.v2 import config as config_endpoints
 from fluxkeep.api.v2 import labels as label_endpoints
+from fluxkeep.backup.restore import Restores
+from fluxkeep.backup.snapshot import Backups
 from fluxkeep.clock import Clock, SystemClock
 from fluxkeep.config.settings import Settings
 from fluxkeep.credentials.hashing import KeyRing
@@ -62,6 +65,7 @@ from fluxkeep.ingest.upkeep import Upkeep
 from fluxkeep.instants import MINUTE, SECOND
 from fluxkeep.metastore.engine import MetaStore
 from fluxkeep.metrics import Metrics
+from fluxkeep.query.databases import CallerDatabases
 from fluxkeep.query.service import Queries
 from fluxkeep.resources.labels import Labels
 from fluxkeep.resources.sealing import Seal
@@ -136,7 +140,8 @@ def build(settings: Settings, clock: Clock, house: contextlib.ExitStack) -> Appl
     tenancy = Tenancy.open(store, ids)
     labels = Labels(store, ids)
     org_secrets = OrgSecrets(store, Seal.load(Path(f"{store.path}.secrets-key")))
-    credentials = Credentials.open(store, tenancy, ids, clock, _credential_options(settings))
+    credential_options = _credential_options(settings)
+    credentials = Credentials.open(store, tenancy, ids, clock, credential_options)
     house.callback(credentials.close)
     engine = Engine(settings.engine_path, clock)
     house.callback(engine.close)
@@ -171,12 +176,17 @@ def build(settings: Settings, clock: Clock, house: contextlib.ExitStack) -> Appl
         *authorizations.endpoints(credentials.authorizations, tenancy),
         *legacy.endpoints(credentials.legacy, tenancy),
         *resources.endpoints(),
-        *backup.endpoints(),
+        *backup.endpoints(
+            Backups(store, tenancy.directory, engine),
+            Restores(store, tenancy.buckets, engine, ids, clock, credential_options),
+            body_bytes_max=limits.body_bytes_max,
+        ),
         *query.endpoints(queries, tenancy.directory),
         *query_helpers.endpoints(),
         *write.endpoints(ingest, tenancy.directory, body_bytes_max=limits.body_bytes_max),
         *v1_write.endpoints(ingest, tenancy.dbrps, body_bytes_max=limits.body_bytes_max),
         *delete.endpoints(tenancy.directory, ingest.delete),
+        *v1_query.endpoints(lambda access: CallerDatabases(access, tenancy, engine.reader, ingest.delete), clock),
     ]
     endpoints.append(root.contract_endpoint(endpoints))
     return Application(

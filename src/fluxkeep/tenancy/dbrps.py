@@ -86,6 +86,14 @@ class DBRPs:
         fitting = [mapping for mapping in _mappings(self._directory.now, org_id) if wanted.accepts(mapping)]
         return access.filter(fitting, lambda mapping: mapping.permission(Action.READ))
 
+    def reachable(self, access: Access, org_id: OrgID) -> list[DBRP]:
+        """The organization's mappings whose bucket the caller may read or write: physical ones by id, then virtual."""
+        return [
+            mapping
+            for mapping in _mappings(self._directory.now, org_id)
+            if access.allows(mapping.permission(Action.READ)) or access.allows(mapping.permission(Action.WRITE))
+        ]
+
     def get(self, access: Access, org_id: OrgID, dbrp_id: DBRPID) -> DBRP:
         """One mapping; a virtual one has its bucket's id.
 
