@@ -5,15 +5,17 @@ state. `Directory` holds the current `Snapshot`; inside a write transaction
 services work on its `Draft`, which becomes the snapshot if, and only if, the
 transaction commits.
 
-A change rebuilds the index of its kind of record: 2 ms for a thousand buckets,
-against a commit's fsync; changes are rare and reads come with every request.
+A change copies the maps of its kind of record, deleting rebuilds them: about
+1 and 30 ms at ten thousand buckets. Changes are rare and reads come with every
+request.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import bisect
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
-from typing import Generic, Protocol, Self, TypeVar
+from typing import Generic, Protocol, TypeVar
 
 from sqlalchemy import Connection
 
@@ -49,17 +51,25 @@ class Named(Generic[R]):
     __slots__ = ("all", "by_id", "by_name")
 
     def __init__(self, records: Iterable[R] = ()) -> None:
-        self.all = tuple(sorted(records, key=lambda record: record.id))
+        self.all = tuple(sorted(records, key=_id))
         self.by_id: Mapping[ID, R] = {record.id: record for record in self.all}
         self.by_name: Mapping[str, R] = {record.name: record for record in self.all}
 
-    def put(self, record: R) -> Self:
+    def put(self, record: R) -> Named[R]:
         """With the record added, or in place of the one with its id."""
-        return type(self)({**self.by_id, record.id: record}.values())
+        changed: Named[R] = Named()
+        changed.all = _placed(self.all, record, self.by_id.get(record.id), key=_id)
+        changed.by_id = {**self.by_id, record.id: record}
+        by_name = dict(self.by_name)
+        if record.id in self.by_id:
+            del by_name[self.by_id[record.id].name]
+        by_name[record.name] = record
+        changed.by_name = by_name
+        return changed
 
-    def drop(self, record_id: ID) -> Self:
+    def drop(self, record_id: ID) -> Named[R]:
         """Without the record."""
-        return type(self)(record for record in self.all if record.id != record_id)
+        return Named(record for record in self.all if record.id != record_id)
 
 
 class BucketIndex:
@@ -74,11 +84,11 @@ class BucketIndex:
     __slots__ = ("_in", "all", "by_id", "named", "of")
 
     def __init__(self, buckets: Iterable[Bucket] = ()) -> None:
-        self.all = tuple(sorted(buckets, key=lambda bucket: bucket.id))
+        self.all = tuple(sorted(buckets, key=_id))
         self.by_id: Mapping[BucketID, Bucket] = {bucket.id: bucket for bucket in self.all}
         self._in: Mapping[tuple[OrgID, str], Bucket] = {(one.org_id, one.name): one for one in self.all}
         self.named: Mapping[str, tuple[Bucket, ...]] = _grouped((one.name, one) for one in self.all)
-        by_name = sorted(self.all, key=lambda bucket: bucket.name)
+        by_name = sorted(self.all, key=_name)
         self.of: Mapping[OrgID, tuple[Bucket, ...]] = _grouped((one.org_id, one) for one in by_name)
 
     def in_org(self, org_id: OrgID, name: str) -> Bucket | None:
@@ -86,8 +96,25 @@ class BucketIndex:
         return self._in.get((org_id, name))
 
     def put(self, bucket: Bucket) -> BucketIndex:
-        """With the bucket added, or in place of the one with its id."""
-        return BucketIndex({**self.by_id, bucket.id: bucket}.values())
+        """With the bucket added, or in place of the one with its id; it stays in its organization."""
+        old = self.by_id.get(bucket.id)
+        changed = BucketIndex()
+        changed.all = _placed(self.all, bucket, old, key=_id)
+        changed.by_id = {**self.by_id, bucket.id: bucket}
+        in_org, named = dict(self._in), dict(self.named)
+        if old is not None:
+            del in_org[old.org_id, old.name]
+            named[old.name] = tuple(one for one in named[old.name] if one is not old)
+            if not named[old.name]:
+                del named[old.name]
+        in_org[bucket.org_id, bucket.name] = bucket
+        named[bucket.name] = _placed(named.get(bucket.name, ()), bucket, None, key=_id)
+        changed._in, changed.named = in_org, named
+        changed.of = {
+            **self.of,
+            bucket.org_id: _placed(self.of.get(bucket.org_id, ()), bucket, old, key=_name),
+        }
+        return changed
 
     def drop(self, bucket_ids: Iterable[BucketID]) -> BucketIndex:
         """Without those buckets."""
@@ -317,11 +344,29 @@ class Directory:
 
 
 K = TypeVar("K")
-V = TypeVar("V")
+V = TypeVar("V", bound=_Named)
+W = TypeVar("W")
 
 
-def _grouped(pairs: Iterable[tuple[K, V]]) -> dict[K, tuple[V, ...]]:
-    groups: dict[K, list[V]] = {}
+def _id(record: _Named) -> ID:
+    return record.id
+
+
+def _name(record: _Named) -> str:
+    return record.name
+
+
+def _placed(ordered: tuple[V, ...], record: V, old: V | None, *, key: Callable[[V], str]) -> tuple[V, ...]:
+    """`ordered` with `record` at its place and without `old`."""
+    changed = list(ordered)
+    if old is not None:
+        del changed[bisect.bisect_left(changed, key(old), key=key)]
+    bisect.insort_right(changed, record, key=key)
+    return tuple(changed)
+
+
+def _grouped(pairs: Iterable[tuple[K, W]]) -> dict[K, tuple[W, ...]]:
+    groups: dict[K, list[W]] = {}
     for key, value in pairs:
         groups.setdefault(key, []).append(value)
     return {key: tuple(values) for key, values in groups.items()}
