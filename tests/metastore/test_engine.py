@@ -14,7 +14,7 @@ import pytest
 from sqlalchemy import text
 
 from fluxkeep.clock import ManualClock
-from fluxkeep.errors import Corruption
+from fluxkeep.errors import Corruption, DeviceFull
 from fluxkeep.metastore.engine import MetaStore, StoreInUse, StoreRefused, check
 from fluxkeep.metastore.tables.tenancy import organizations
 
@@ -189,6 +189,20 @@ def test_a_backup_is_private_complete_and_never_overwrites(store: MetaStore, tmp
             assert connection.execute(text("SELECT name FROM organizations")).scalars().all() == ["copied"]
     finally:
         copy.close()
+
+
+def test_a_full_device_is_said_and_changes_nothing(store: MetaStore) -> None:
+    add(store, "before")
+    with store.read() as connection:
+        # The pool hands the same connection to the writer.
+        pages = connection.exec_driver_sql("PRAGMA page_count").scalar_one()
+        connection.exec_driver_sql(f"PRAGMA max_page_count = {pages}")
+    with pytest.raises(DeviceFull, match="no space"):
+        add(store, "too much" * 10_000)
+    with store.read() as connection:
+        assert connection.execute(text("SELECT name FROM organizations")).scalars().all() == ["before"]
+        connection.exec_driver_sql(f"PRAGMA max_page_count = {pages + 100}")
+    add(store, "too much" * 10_000)
 
 
 def test_check_passes_a_sound_file_and_names_a_damaged_one(path: Path) -> None:

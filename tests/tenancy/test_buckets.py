@@ -195,6 +195,7 @@ def test_lists(tenancy: Tenancy, operator: Access, acme: Organization) -> None:
         ({"name": "nobody", "org_id": acme.id}, 'bucket "nobody" not found'),
         ({"bucket_id": UNKNOWN}, "bucket not found"),
         ({"org": "nobody"}, 'organization name "nobody" not found'),
+        ({"org_id": acme.id, "window": Window(after=far.id)}, "bucket not found"),
     ):
         with pytest.raises(NotFound, match=f"^{text}$"):
             names(**wanted)

@@ -12,7 +12,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, inspect, text
 
 from fluxkeep.metastore.tables import metadata
 
@@ -69,8 +69,7 @@ def migrate(connection: Connection, target: str = REVISION) -> None:
 
 def revision(connection: Connection) -> str | None:
     """The revision that the database notes; none for an empty one."""
-    noted = connection.execute(text("SELECT count(*) FROM sqlite_master WHERE name = 'alembic_version'")).scalar_one()
-    if not noted:
+    if not inspect(connection).has_table("alembic_version"):
         return None
     stored: str | None = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
     return stored

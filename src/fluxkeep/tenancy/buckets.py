@@ -91,7 +91,8 @@ class Buckets:
 
         Raises:
             NotFound: Nothing has the id; the organization's name is unknown; the organization has no
-                bucket of the name. An unknown organization's id gives an empty list instead.
+                bucket of the name, or not the one to resume after. An unknown organization's id
+                gives an empty list instead.
         """
         now = self._directory.now
         if bucket_id is not None:
@@ -105,6 +106,9 @@ class Buckets:
             found = now.buckets.all if name is None else now.buckets.named.get(name, ())
         elif name is None:
             found = now.buckets.of.get(org_id, ())
+            # Among names, a bucket that is gone has no place to resume from.
+            if window.after is not None and all(one.id != window.after for one in found):
+                raise NotFound("bucket not found")
         else:
             one = now.buckets.in_org(org_id, name)
             if one is None:

@@ -41,7 +41,7 @@ WHOLE = Window()
 def cut(items: Sequence[T], window: Window) -> list[T]:
     """The window's part of `items`, which come in ascending order.
 
-    An `after` that is not among items ordered by id stands for its place.
+    An `after` that is not among them stands for its place in an order by id.
     """
     ordered = items[::-1] if window.descending else items
     start = max(window.offset, 0)
@@ -54,5 +54,5 @@ def _position_after(ordered: Sequence[T], after: ID, *, descending: bool) -> int
     for at, item in enumerate(ordered):
         if item.id == after:
             return at + 1
-    # Deleted since the last page, perhaps: only an order by id has a place for it.
+    # Deleted since the last page, perhaps.
     return sum(1 for item in ordered if (item.id > after if descending else item.id < after))
