@@ -205,6 +205,16 @@ class TestBuckets:
                 assert endpoint.runs is (Runs.LOOP if method == "GET" else Runs.POOL), (method, path)
 
 
+class TestText:
+    def test_bytes_that_are_no_text_become_replacement_characters(self, house: House) -> None:
+        made = json.loads(bytes(house.ask("POST", "/api/v2/orgs", b'{"name":"a\xff"}').body))
+        assert made["name"] == "a\ufffd"
+
+    @pytest.mark.parametrize("name", ["\\ud800", "\\ud800x"])
+    def test_half_a_surrogate_pair_is_refused(self, house: House, name: str) -> None:
+        assert house.refusal("POST", "/api/v2/orgs", f'{{"name":"{name}"}}'.encode())[0] == 400
+
+
 class TestSecrets:
     def test_no_answer_has_a_value(self, house: House) -> None:
         path = f"/api/v2/orgs/{house.acme.id}/secrets"
