@@ -17,7 +17,7 @@ from fluxkeep.access.permissions import Action, Permission, ResourceType
 from fluxkeep.errors import Conflict, InvalidInput, NotFound
 from fluxkeep.ids import ID, IdGenerator, LabelID, OrgID
 from fluxkeep.metastore.engine import MetaStore
-from fluxkeep.metastore.events import BucketDeleted, DocumentDeleted, OrganizationDeleted
+from fluxkeep.metastore.events import BucketDeleted, DocumentDeleted, OrganizationDeleted, RecordsReplaced
 from fluxkeep.metastore.unit_of_work import Event, UnitOfWork
 from fluxkeep.resources import store as rows
 
@@ -81,15 +81,18 @@ class Labels:
     def __init__(self, store: MetaStore, ids: IdGenerator) -> None:
         self._store = store
         self._ids = ids
-        with store.read() as connection:
-            self._now = LabelSnapshot(
+        self._now = self._load()
+        store.subscribe(self._follow)
+
+    def _load(self) -> LabelSnapshot:
+        with self._store.read() as connection:
+            return LabelSnapshot(
                 (
                     Label(id=label_id, org_id=org_id, name=name, properties=properties)
                     for label_id, org_id, name, properties in rows.load_labels(connection)
                 ),
                 rows.load_label_mappings(connection),
             )
-        store.subscribe(self._follow)
 
     def of(self, access: Access, resource_id: ID) -> tuple[Label, ...]:
         """The labels of a resource that the caller may read, by id.
@@ -249,6 +252,8 @@ class Labels:
                     gone.add(event.id)
                 case OrganizationDeleted():
                     orgs.add(event.org_id)
+                case RecordsReplaced():
+                    self._now = self._load()
                 case _:
                     pass
         if gone or orgs:

@@ -27,14 +27,15 @@ from fluxkeep.datamodel.points import PointBatch
 from fluxkeep.datamodel.predicates import Predicate
 from fluxkeep.datamodel.reader import Reader
 from fluxkeep.datamodel.timerange import TimeRange
-from fluxkeep.errors import Conflict, Corruption, FluxkeepError, Unavailable
+from fluxkeep.errors import Conflict, Corruption, FluxkeepError, NotFound, Unavailable
 from fluxkeep.ids import BucketID
 from fluxkeep.instants import Precision
 from fluxkeep.logs import get_logger
 from fluxkeep.storage.catalog import Catalog
+from fluxkeep.storage.compaction import compact, plan_compaction
 from fluxkeep.storage.files import Files, SystemFiles, device_errors
 from fluxkeep.storage.flush import data_path, scales_of, series_path, sorted_rows, types_of, write_file
-from fluxkeep.storage.manifest import Edit, FileEntry, ShardEntry, tombstone_entry
+from fluxkeep.storage.manifest import Edit, FileEntry, ShardEntry, shard_entry, tombstone_entry
 from fluxkeep.storage.memtable import Chunk, Memtable, Partition
 from fluxkeep.storage.outcomes import StoredBucket, WriteOutcome
 from fluxkeep.storage.reader import StoreReader
@@ -43,7 +44,9 @@ from fluxkeep.storage.settings import StorageOptions
 from fluxkeep.storage.shards import Shard, group_duration
 from fluxkeep.storage.sources import MeasurementSnapshot, MemorySource, ShardSources
 from fluxkeep.storage.tombstones import Tombstone
+from fluxkeep.storage.transfer import ShardExport, ShardParcel, export_of, write_parcel
 from fluxkeep.storage.wal import Ticket, Wal, pack_payload, pack_record
+from fluxkeep.storage.worker import Worker
 from fluxkeep.storage.write_plan import Portion, plan_write, retention_bound, times_of
 
 
@@ -97,6 +100,7 @@ class Engine:
             self._wal = Wal(self._files, path / "wal", self._options.wal_segment_bytes)
             self._settled = threading.Condition(threading.Lock())
             self._flushing = threading.Lock()
+            self._compacting = threading.Lock()
             self._in_flight = 0
             self._waiting = 0
             self._sequence = self._catalog.sequence
@@ -110,11 +114,7 @@ class Engine:
         except BaseException:
             self._unlock()
             raise
-        self._wake = threading.Event()
-        self._worker: threading.Thread | None = None
-        if self._options.background:
-            self._worker = threading.Thread(target=self._work, name="storage", daemon=True)
-            self._worker.start()
+        self._worker = Worker(self._maintain, self.compact, self._log) if self._options.background else None
 
     # --- writing -----------------------------------------------------------------------------
 
@@ -159,7 +159,7 @@ class Engine:
             self._in_flight += 1
         self._make_durable(ticket, entered)
         if self._memtable_bytes > self._options.memtable_flush_bytes and self._worker is not None:
-            self._wake.set()
+            self._worker.wake()
         return WriteOutcome(plan.accepted, plan.refusals)
 
     def _admit(self) -> None:
@@ -492,6 +492,57 @@ class Engine:
         self._sealed = None
         self._settled.notify_all()
 
+    def compact(self) -> bool:
+        """Do one compaction job, the most useful.
+
+        Returns:
+            Whether there was one.
+
+        Raises:
+            DeviceFull, DeviceFailure: The files are as they were.
+        """
+        with self._compacting:
+            with self._settled:
+                job = plan_compaction(self._catalog, self._options, self._clock.now_ns())
+                if job is None:
+                    return False
+                identifier, applied = self._next_file, self._sequence
+                self._next_file += 1
+            started_ns = self._clock.monotonic_ns()
+            try:
+                entry = compact(job, self._files, self._catalog, self._options, identifier, applied)
+            except Corruption as error:
+                self._set_aside(error)
+                return True
+            entries = [] if entry is None else [entry]
+            dropped = tuple(source.entry.id for source in job.sources)
+            with self._settled:
+                live = {e.id for e in self._catalog.entries()}
+                if not live.issuperset(dropped):
+                    # The shard group or the bucket went away meanwhile.
+                    self._discard(entries)
+                    return True
+                edit = Edit(
+                    add_files=tuple(entries),
+                    drop_files=dropped,
+                    next_file=self._next_file,
+                    sequence=self._sequence,
+                    drop_tombstones=self._catalog.needless_tombstones(entries, dropped, self._catalog.flushed),
+                )
+                try:
+                    self._catalog.commit(edit)
+                except FluxkeepError:
+                    self._discard(entries)
+                    raise
+            self._log.info(
+                "storage.compacted",
+                files=len(dropped),
+                rows=sum(e.rows for e in entries),
+                bytes=sum(e.bytes for e in entries),
+                milliseconds=(self._clock.monotonic_ns() - started_ns) // 1_000_000,
+            )
+            return True
+
     def _discard(self, entries: Iterable[FileEntry]) -> None:
         for e in entries:
             for path in (
@@ -502,6 +553,84 @@ class Engine:
                     self._files.remove(path)
                 except OSError as error:
                     self._log.warning("storage.file.kept", file=path.name, reason=str(error))
+
+    # --- moving whole shard groups ----------------------------------------------------------
+
+    def shards(self) -> Sequence[Shard]:
+        """Every shard group of every bucket, by id."""
+        with self._settled:
+            return sorted(self._catalog.all_shards(), key=lambda shard: shard.id)
+
+    def export_shard(self, identifier: int) -> ShardExport | None:
+        """What a shard group holds as of now, flushed first; None if there is no such group.
+
+        Raises:
+            Corruption: One of its files is damaged: a copy would silently lack points.
+            DeviceFull, DeviceFailure: The flush failed.
+        """
+        self.flush()
+        with self._settled:
+            shard = self._catalog.shard(identifier)
+            if shard is None:
+                return None
+            stored = [one for files in self._catalog.stored(shard).values() for one in files]
+            for one in stored:
+                if (damaged := self._catalog.corrupt.get(one.entry.id)) is not None:
+                    raise Corruption(f"a damaged data file cannot be exported: {damaged}", file=damaged)
+            return export_of(shard, stored, self._catalog.tombstones(shard.bucket), self._catalog.folder)
+
+    def import_shard(self, identifier: int, parcel: ShardParcel) -> None:
+        """Add exported files to a shard group, all of them or none; points that are there twice count once.
+
+        Args:
+            identifier: The group; its bucket and bounds need not be those of the export.
+            parcel: Checked by `unpack_shard`.
+
+        Raises:
+            NotFound: There is no such group.
+            DeviceFull, DeviceFailure: Nothing was added.
+        """
+        with self._settled:
+            shard = self._catalog.shard(identifier)
+            if shard is None:
+                raise NotFound(f"shard {identifier} not found")
+            entries, tombstones, span = parcel.adopt(shard, self._next_file, self._sequence)
+            self._next_file += len(entries)
+            self._sequence += span
+        try:
+            write_parcel(self._files, self._catalog.folder, parcel, entries)
+            with self._settled:
+                self._catalog.commit(
+                    Edit(
+                        add_files=entries,
+                        add_tombstones=tombstones,
+                        next_file=self._next_file,
+                        sequence=self._sequence,
+                    )
+                )
+        except FluxkeepError:
+            self._discard(entries)
+            raise
+
+    def create_shards(self, bucket: BucketID, bounds: Sequence[tuple[int, int]]) -> list[int]:
+        """Make empty shard groups with given bounds; ids in their order."""
+        with self._settled:
+            first = self._catalog.next_shard
+            entries = [ShardEntry(first + i, str(bucket), *pair) for i, pair in enumerate(bounds)]
+            self._catalog.commit(Edit(add_shards=tuple(entries), next_shard=first + len(entries)))
+            return [entry.id for entry in entries]
+
+    def replace_shards(self, shards: Sequence[Shard]) -> None:
+        """Drop all series and make these empty shard groups, with their ids."""
+        for bucket in {shard.bucket for shard in self.shards()}:
+            self.drop_bucket(bucket)
+        with self._settled:
+            self._catalog.commit(
+                Edit(
+                    add_shards=tuple(shard_entry(shard) for shard in shards),
+                    next_shard=max((shard.id + 1 for shard in shards), default=0),
+                )
+            )
 
     # --- start, work in the background, stop -------------------------------------------------
 
@@ -538,22 +667,8 @@ class Engine:
         if not any(True for _ in self._memtable):
             self._wal.release(self._sequence)
 
-    def _work(self) -> None:
-        """Flush when memory or time says so, and compact."""
-        failures = 0
-        while True:
-            self._wake.wait(timeout=min(2.0**failures, 30.0))
-            self._wake.clear()
-            if self._closed:
-                return
-            try:
-                self._maintain()
-                failures = 0
-            except FluxkeepError as error:
-                failures += 1
-                self._log.error("storage.maintenance.failed", reason=error.message)
-
     def _maintain(self) -> None:
+        """Flush when memory or time says so."""
         idle_ns = self._clock.monotonic_ns() - self._last_write_ns
         full = self._memtable_bytes > self._options.memtable_flush_bytes or self._sealed is not None
         if full or (self._memtable_bytes and idle_ns > self._options.flush_idle_seconds * 1_000_000_000):
@@ -569,8 +684,7 @@ class Engine:
                 return
             self._closed = True
         if self._worker is not None:
-            self._wake.set()
-            self._worker.join()
+            self._worker.stop()
         try:
             self.flush()
         except FluxkeepError as error:

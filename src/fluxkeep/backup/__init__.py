@@ -1,0 +1,1 @@
+"""Backup and restore: a consistent copy of everything out, and back in whole or not at all."""
