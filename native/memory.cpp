@@ -32,6 +32,8 @@ KnownSeries* SeriesGeneration::add(std::string_view raw, std::uint64_t hash, std
   name.append(reinterpret_cast<const char*>(&size), sizeof size);
   name += measurement;
   name += tags;
+  // Key, packed name, their copy in the index, Python's tuples and strings; and what each of those costs empty.
+  nbytes_ += raw.size() + 2 * name.size() + 2 * tags.size() + 512;
   entries_.push_back({std::string(raw), hash, std::move(measurement), std::move(tags), nullptr, plain});
   KnownSeries& entry = entries_.back();
   entry.canonical = by_name_.emplace(std::move(name), &entry).first->second;
@@ -42,6 +44,11 @@ KnownSeries* SeriesGeneration::add(std::string_view raw, std::uint64_t hash, std
 std::size_t SeriesGeneration::count() {
   const std::lock_guard<std::mutex> held(mutex_);
   return entries_.size();
+}
+
+std::size_t SeriesGeneration::nbytes() {
+  const std::lock_guard<std::mutex> held(mutex_);
+  return nbytes_;
 }
 
 }  // namespace fluxkeep

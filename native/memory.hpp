@@ -33,6 +33,8 @@ class SeriesGeneration {
   KnownSeries* add(std::string_view raw, std::uint64_t hash, std::string measurement, std::string tags, bool plain);
 
   std::size_t count();
+  // Roughly what the entries and the objects made of them take.
+  std::size_t nbytes();
   std::deque<KnownSeries>& entries() { return entries_; }
 
  private:
@@ -42,6 +44,7 @@ class SeriesGeneration {
   std::deque<KnownSeries> entries_;
   std::vector<KnownSeries*> table_;  // open addressing, a power of two
   std::unordered_map<std::string, KnownSeries*, SeededHash> by_name_;
+  std::size_t nbytes_ = 0;
 };
 
 }  // namespace fluxkeep

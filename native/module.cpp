@@ -2,6 +2,10 @@
 #include <nanobind/nanobind.h>
 #include <nanobind/ndarray.h>
 
+#include <deque>
+#include <memory>
+#include <utility>
+
 #include "scanner.hpp"
 
 namespace nb = nanobind;
@@ -68,20 +72,34 @@ nb::object tags_of(const std::string& packed, Texts& texts) {
   return tags;
 }
 
-// Series known from one request to the next. Past its limit everything is forgotten at once: that
-// costs no bookkeeping on the way, and a server with more series than that learns them again.
+// Series known from one request to the next. Past its limits a generation is retired whole: that
+// costs no bookkeeping on the way, and a server with more series than that learns them again. What
+// it held is let go a little with each request, since all at once would stop every thread for long.
 class SeriesMemory {
  public:
-  SeriesMemory(nb::object series_type, std::size_t series_max)
-      : series_type_(std::move(series_type)), series_max_(series_max) {}
+  SeriesMemory(nb::object series_type, std::size_t series_max, std::size_t bytes_max)
+      : series_type_(std::move(series_type)), series_max_(series_max), bytes_max_(bytes_max) {}
+  SeriesMemory(const SeriesMemory&) = delete;
+  SeriesMemory& operator=(const SeriesMemory&) = delete;
+  ~SeriesMemory() {
+    if (current_) retired_.push_back({std::move(current_), 0});
+    for (Retired& old : retired_) release(old, old.generation->entries().size());
+  }
 
-  // The interpreter lock is held here and wherever a generation is let go.
+  // The interpreter lock is held here and wherever an object is touched.
   std::shared_ptr<SeriesGeneration> current() {
-    if (!current_ || current_->count() >= series_max_) {
-      current_ = std::shared_ptr<SeriesGeneration>(new SeriesGeneration, [](SeriesGeneration* old) {
-        for (KnownSeries& entry : old->entries()) Py_XDECREF(static_cast<PyObject*>(entry.object));
-        delete old;
-      });
+    if (!current_ || current_->count() >= series_max_ || current_->nbytes() >= bytes_max_) {
+      if (current_) retired_.push_back({std::move(current_), 0});
+      current_ = std::make_shared<SeriesGeneration>();
+    }
+    // A scanner that still runs may read a retired generation; it waits for its turn.
+    if (!retired_.empty() && retired_.front().generation.use_count() == 1) {
+      if (release(retired_.front(), released_at_once)) {
+        Retired empty = std::move(retired_.front());
+        retired_.pop_front();
+        nb::gil_scoped_release unlocked;
+        empty.generation.reset();
+      }
     }
     return current_;
   }
@@ -101,9 +119,28 @@ class SeriesMemory {
   std::size_t size() { return current_ ? current_->count() : 0; }
 
  private:
+  static constexpr std::size_t released_at_once = 2'000;
+
+  struct Retired {
+    std::shared_ptr<SeriesGeneration> generation;
+    std::size_t done;
+  };
+
+  // Drop up to `count` more objects; true when none is left.
+  static bool release(Retired& old, std::size_t count) {
+    std::deque<KnownSeries>& entries = old.generation->entries();
+    for (; count > 0 && old.done < entries.size(); --count) {
+      PyObject* object = static_cast<PyObject*>(std::exchange(entries[old.done++].object, nullptr));
+      Py_XDECREF(object);
+    }
+    return old.done == entries.size();
+  }
+
   nb::object series_type_;
   std::size_t series_max_;
+  std::size_t bytes_max_;
   std::shared_ptr<SeriesGeneration> current_;
+  std::deque<Retired> retired_;
 };
 
 nb::tuple column_of(Part& part, Column& column, Texts& texts) {
@@ -166,7 +203,8 @@ nb::tuple scan(nb::bytes body, std::int64_t unit_ns, std::int64_t default_time_n
 
 NB_MODULE(_scanner, m) {
   nb::class_<SeriesMemory>(m, "SeriesMemory")
-      .def(nb::init<nb::object, std::size_t>(), nb::arg("series_type"), nb::arg("series_max"))
+      .def(nb::init<nb::object, std::size_t, std::size_t>(), nb::arg("series_type"), nb::arg("series_max"),
+           nb::arg("bytes_max"))
       .def("__len__", &SeriesMemory::size);
   m.def("scan", &scan, nb::arg("body"), nb::arg("unit_ns"), nb::arg("default_time_ns"), nb::arg("line_bytes_max"),
         nb::arg("errors_max"), nb::arg("excerpt_bytes_max"), nb::arg("memory"));

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -109,6 +110,26 @@ def test_known_series_come_back_as_the_same_objects() -> None:
     )
     assert first[0] is second[1]
     assert len(memory) == 3
+
+
+def test_a_memory_lets_go_of_what_it_held() -> None:
+    memory = SeriesMemory(series_max=3_000)
+    body = b"\n".join(b"m,t=first%d v=1" % i for i in range(3_000))
+    (first,) = parse(body, precision=Precision.NS, now_ns=NOW, memory=memory).batch.measurements
+    assert len(memory) == 3_000
+    before = [sys.getrefcount(first.series[at]) for at in (0, -1)]
+    for i in range(3):
+        parse(b"m,t=later%d v=1" % i, precision=Precision.NS, now_ns=NOW, memory=memory)
+    assert len(memory) == 3
+    after = [sys.getrefcount(first.series[at]) for at in (0, -1)]
+    assert after == [count - 1 for count in before]
+
+
+def test_a_memory_is_bounded_in_bytes_too() -> None:
+    memory = SeriesMemory(bytes_max=100_000)
+    for i in range(100):
+        parse(b"m,t=%d%s v=1" % (i, b"x" * 5_000), precision=Precision.NS, now_ns=NOW, memory=memory)
+        assert len(memory) <= 10
 
 
 @settings(max_examples=150, deadline=None)

@@ -47,12 +47,12 @@ class SeriesMemory:
     """Series that earlier requests have brought, shared by threads.
 
     With it, a request's known series cost a look-up each and come back as the
-    same `Series` objects; without, each is parsed and made again. It forgets
-    everything when it holds `series_max`.
+    same `Series` objects; without, each is parsed and made again. It begins
+    anew when it holds `series_max`, or takes about `bytes_max`.
     """
 
-    def __init__(self, series_max: int = 131_072) -> None:
-        self.native = _scanner.SeriesMemory(Series, series_max)
+    def __init__(self, series_max: int = 131_072, bytes_max: int = 256 * 1024 * 1024) -> None:
+        self.native = _scanner.SeriesMemory(Series, series_max, bytes_max)
 
     def __len__(self) -> int:
         return len(self.native)
