@@ -161,3 +161,13 @@ def test_limits_of_lines_are_kept(house: House) -> None:
 )
 def test_v1_precisions_are_never_refused(text: str, precision: Precision) -> None:
     assert v1_precision(text) is precision
+
+
+def test_types_hold_across_the_parts_of_a_sparse_measurement(house: House) -> None:
+    first = "\n".join(f"m f{i}=1 {i}" for i in range(700))
+    last = "\n".join(f"m g{i}=1,f0=1i {i}" for i in range(3))
+    with pytest.raises(Unprocessable, match=r'"f0" on measurement "m" is type integer, .* as type float dropped=3$'):
+        write(house, first + "\n" + last)
+    assert len(house.rows()) == 700
+    write(house, "m f0=2 0")
+    assert house.rows()[0] == ("m", {}, "f0", 0, 2.0)

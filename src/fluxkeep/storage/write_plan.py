@@ -116,6 +116,7 @@ def plan_write(
     dropped: list[npt.NDArray[np.uint32]] = [refused]
     old: list[tuple[int, int, str]] = []
     conflicts: dict[int, tuple[Shard, int, _Conflict]] = {}
+    claims: dict[tuple[int, str], dict[str, FieldType]] = {}
     accepted = 0
     for m in batch.measurements:
         alive = _alive(m, refused, bound)
@@ -125,7 +126,10 @@ def plan_write(
             dropped.append(m.line[late])
             old += [(int(m.time[i]), int(m.line[i]), m.series[int(m.series_index[i])].key) for i in late.tolist()]
         for shard, rows in _by_shard(m, alive, shards):
-            portion, lost, first = _typed(m, shard, rows, schema(shard, m.measurement))
+            # A sparse measurement comes in several batches; what the earlier ones claim holds for the later.
+            claimed = claims.setdefault((shard.id, m.measurement), {})
+            known = schema(shard, m.measurement)
+            portion, lost, first = _typed(m, shard, rows, {**known, **claimed} if claimed else known)
             if first is not None:
                 _, count, former = conflicts.get(shard.id, (shard, 0, first))
                 keep = former if former.line <= first.line else first
@@ -133,6 +137,7 @@ def plan_write(
                 dropped.append(m.line[lost])
             if portion is not None:
                 portions.append(portion)
+                claimed.update(portion.claims)
                 accepted += len(m) if portion.rows is None else len(portion.rows)
     refusals: list[Refusal] = [
         TypeConflicts(shard.id, count, c.line, c.measurement, c.field, c.new, c.existing)
