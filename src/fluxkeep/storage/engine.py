@@ -210,12 +210,12 @@ class Engine:
                 for partition, chunk in entered:
                     partition.settle(chunk, durable=durable)
                     self._memtable_bytes -= 0 if durable else chunk.nbytes
-                if not durable and self._wal.owns(ticket.log):
-                    self._wal.give_up_segment()
                 self._last_write_ns = self._clock.monotonic_ns()
                 self._in_flight -= 1
                 if not self._in_flight:
                     self._settled.notify_all()
+                if not durable and self._wal.owns(ticket.log):
+                    self._wal.give_up_segment()
 
     @contextmanager
     def _quiet(self) -> Iterator[None]:

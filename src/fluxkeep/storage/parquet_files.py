@@ -47,6 +47,10 @@ _EXACT_MAX = 1 << 53
 _SAMPLE = 4096
 
 
+class NotDecimalError(ValueError):
+    """A column that was to be kept as decimals has a value that would not come back bit by bit."""
+
+
 @dataclass(frozen=True, slots=True)
 class EncodedFile:
     """Both files' bytes and what the manifest says of them."""
@@ -323,6 +327,9 @@ def to_arrow(column: Column, type_: FieldType, scale: int | None) -> pa.Array:
     mask = None if column.valid is None else ~column.valid
     if scale is None:
         return pa.array(column.values, arrow_type(type_, None), mask=mask)
+    kept = column.values if column.valid is None else column.values[column.valid]
+    if not _is_decimal(kept, scale):
+        raise NotDecimalError(f"a value is no decimal of {scale} digits")
     unscaled = np.rint(column.values * 10.0**scale).astype(np.int64)
     bits = None if column.valid is None else pa.py_buffer(np.packbits(column.valid, bitorder="little"))
     return pa.Array.from_buffers(arrow_type(type_, scale), len(column), [bits, pa.py_buffer(unscaled)])
@@ -428,6 +435,21 @@ class DataFile:
 
         def read() -> tuple[Int64s, dict[str, Column]]:
             return self._read(start, stop, fields, with_time)
+
+        with self._lock:
+            return self._guard(read)
+
+    def scales(self) -> dict[str, int]:
+        """The float fields that are kept as decimals, and their digits after the point.
+
+        Raises:
+            Corruption: The file is not what was written.
+        """
+
+        def read() -> dict[str, int]:
+            schema = self._open().schema_arrow
+            scale_of = {f: getattr(schema.field(column).type, "scale", None) for f, column in self._columns.items()}
+            return {f: scale for f, scale in scale_of.items() if scale is not None}
 
         with self._lock:
             return self._guard(read)

@@ -325,7 +325,9 @@ class _Run:
             for plan in plans:
                 for by_type in self._blocks(plan):
                     for parts in by_type:
-                        yield from self._batch(parts)
+                        batch = self._batch(parts)
+                        if len(batch.frame):
+                            yield batch
         except Corruption as error:
             self._report(error)
             raise
@@ -351,7 +353,8 @@ class _Run:
             p = regroup(partials, group_of, aggregate)
             column = finish(p, stored, aggregate)
             finished.setdefault(column.type, []).append(Partials(p.ordinal, p.window, p.time, column, p.count))
-        return keys, [self._answer(join(parts_)) for parts_ in finished.values()]
+        batches = [self._answer(join(parts_)) for parts_ in finished.values()]
+        return keys, [batch for batch in batches if len(batch.frame)]
 
     def _blocks(self, plan: _Plan) -> Iterator[Sequence[Sequence[tuple[FieldType, _FieldRows]]]]:
         """The rows of blocks of series, grouped by the answer's type."""
@@ -419,7 +422,7 @@ class _Run:
         edges = edges_of(rows.ordinal, rows.window) if rows.edges is None else rows.edges
         return reduce(rows.ordinal, rows.window, rows.time, rows.column, edges, aggregate)
 
-    def _batch(self, fields: Sequence[tuple[FieldType, _FieldRows]]) -> Iterator[ScanBatch]:
+    def _batch(self, fields: Sequence[tuple[FieldType, _FieldRows]]) -> ScanBatch:
         """One batch of the rows of some fields with one answer type."""
         aggregate = self._request.aggregate
         if aggregate is not None:
@@ -427,15 +430,14 @@ class _Run:
             finished = [
                 Partials(p.ordinal, p.window, p.time, finish(p, stored, aggregate), p.count) for stored, p in parts
             ]
-            yield self._answer(join(finished))
-            return
+            return self._answer(join(finished))
         ordinal = np.concatenate([rows.ordinal for _, rows in fields])
         time = np.concatenate([rows.time for _, rows in fields])
         column = concatenate([rows.column for _, rows in fields])
         if len(fields) > 1:
             order = np.argsort(ordinal, kind="stable")
             ordinal, time, column = ordinal[order], time[order], take(column, order)
-        yield self._framed(ordinal, None, time, column)
+        return self._framed(ordinal, None, time, column)
 
     def _answer(self, finished: Partials) -> ScanBatch:
         return self._framed(finished.ordinal, finished.window, finished.time, finished.column)

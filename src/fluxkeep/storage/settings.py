@@ -19,7 +19,7 @@ class StorageOptions:
         write_wait_seconds_max: How long a write waits for a flush before it is refused.
         flush_idle_seconds: A memtable that nothing was written to for so long is flushed.
         row_group_rows: Rows of one Parquet row group, the unit that a pruned read decodes.
-        file_rows_max: Rows of one data file; compaction does not merge beyond it.
+        file_bytes_max: Compaction does not merge files beyond this size together.
         compaction_files_min: So many neighbouring files of similar size are merged.
         open_files_max: Data files kept open for reading.
         scan_block_values: A scan streams blocks of about so many values.
@@ -33,7 +33,7 @@ class StorageOptions:
     write_wait_seconds_max: float = 5.0
     flush_idle_seconds: float = 600.0
     row_group_rows: int = 65_536
-    file_rows_max: int = 8_000_000
+    file_bytes_max: int = 64 * MIB
     compaction_files_min: int = 4
     open_files_max: int = 256
     scan_block_values: int = 4_000_000
