@@ -9,6 +9,7 @@ Source: cli.md §5.
 
 from __future__ import annotations
 
+import importlib
 import os
 import sys
 from collections.abc import Sequence
@@ -17,6 +18,7 @@ from typing import Any
 
 import click
 
+from fluxkeep.cli.failures import CommandFailed
 from fluxkeep.cli.version import SERVER_LINE
 from fluxkeep.config.options import OPTIONS, Option
 from fluxkeep.config.settings import load
@@ -70,12 +72,31 @@ class _ServerCommand(click.Command):
             formatter.write_dl(rows)
 
 
+# The commands that work on a stopped server's files, imported when they are used.
+_OFFLINE = {
+    "audit": "fluxkeep.cli.offline.audit:audit",
+    "recovery": "fluxkeep.cli.offline.recovery:recovery",
+    "token-hashing": "fluxkeep.cli.offline.token_hashing:token_hashing",
+}
+
+
 class _Group(click.Group):
     """`influxd` without a subcommand is `influxd run`."""
 
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Every command, imported yet or not."""
+        return sorted({*super().list_commands(ctx), *_OFFLINE})
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import a command when it is asked for."""
+        if cmd_name in _OFFLINE and cmd_name not in self.commands:
+            module, _, attribute = _OFFLINE[cmd_name].partition(":")
+            self.add_command(getattr(importlib.import_module(module), attribute))
+        return super().get_command(ctx, cmd_name)
+
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Put `run` in front where no subcommand is named."""
-        if not args or (args[0] not in self.commands and args[0] not in ("-h", "--help")):
+        if not args or (args[0] not in self.list_commands(ctx) and args[0] not in ("-h", "--help")):
             if args and not args[0].startswith("-"):
                 raise click.UsageError(f'unknown command "{args[0]}" for "influxd"')
             args = ["run", *args]
@@ -108,6 +129,8 @@ def main(args: Sequence[str] | None = None) -> Any:
         influxd.main(args=list(args) if args is not None else None, prog_name="influxd", standalone_mode=False)
     except click.ClickException as error:
         _fail(error.format_message(), hint=True)
+    except CommandFailed as error:
+        _fail(str(error), hint=True)
     except FluxkeepError as error:
         _fail(error.message, hint=False)
     except (KeyboardInterrupt, click.Abort):

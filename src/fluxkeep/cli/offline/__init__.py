@@ -1,0 +1,1 @@
+"""`influxd`'s commands that work on the files of a stopped server."""
