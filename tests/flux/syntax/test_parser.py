@@ -214,3 +214,8 @@ def test_nesting_is_bounded_however_it_is_made() -> None:
 def test_long_texts_cost_linear_time() -> None:
     for text in ('"' + "a" * 300_000, '"' + "\\n" * 150_000, "/" + "a" * 300_000, "// " * 100_000, "1." * 100_000):
         find_problems(parse_recovering(text))
+
+
+@pytest.mark.parametrize("text", ["@a", "x = 1\n@a", "f = () => { @a }", "package main\n@a"])
+def test_an_attribute_needs_a_statement(text: str) -> None:
+    assert "an attribute must precede a statement" in message(text)

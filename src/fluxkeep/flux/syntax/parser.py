@@ -52,6 +52,8 @@ _STATEMENT_STARTS = frozenset(
     "INT FLOAT STRING QUOTE REGEX TIME DURATION PIPE_RECEIVE LPAREN LBRACK LBRACE ADD SUB NOT IF EXISTS DOT".split()  # noqa: SIM905
 )
 
+_LONELY = "an attribute must precede a statement"
+
 _N = TypeVar("_N", bound=ast.Node)
 
 
@@ -105,9 +107,11 @@ class Parser(TypeParser):
             imports.append(self._import(attributes))
             attributes = self._attributes()
         body: list[ast.Statement] = []
-        while attributes or self._more():
+        while self._more():
             body.append(self._statement(attributes))
             attributes = self._attributes()
+        if attributes:
+            self._fault(_LONELY)
         comments = self._comments() if body or imports or package or first else ()
         last = body[-1] if body else imports[-1] if imports else package
         if last is None:
@@ -219,7 +223,9 @@ class Parser(TypeParser):
         body: list[ast.Statement] = []
         while self._more():
             attributes = self._attributes()
-            if imports and self._peek().kind == "IMPORT":
+            if not self._more():
+                self._fault(_LONELY)
+            elif imports and self._peek().kind == "IMPORT":
                 body.append(self._import(attributes))
             else:
                 body.append(self._statement(attributes))
