@@ -152,7 +152,8 @@ def _variant(
     by = [TABLE] if len(frames) == 1 and frames[0][ORDER].is_sorted() else [TABLE, ORDER]
     if len(chosen) > 1 or len(by) > 1:
         rows = rows.sort(by, maintain_order=True)
-    keys = distinct[chosen.tolist()].select(key).insert_column(0, pl.Series(ORDER, first[chosen]))
+    taken = distinct[chosen.tolist()]
+    keys = pl.DataFrame([pl.Series(ORDER, first[chosen], dtype=pl.Int64), *(taken[k] for k in key)])
     return Block(columns, key, keys, rows.drop(ORDER))
 
 

@@ -13,7 +13,6 @@ from fluxkeep.errors import FluxkeepError, InvalidInput
 from fluxkeep.flux.execute import specialise as sp
 from fluxkeep.flux.execute.kernels import KERNELS
 from fluxkeep.flux.interpreter.values import Builtin, Closure, Null, Value, kind_of, of_column
-from fluxkeep.flux.plan.graph import Site
 
 if TYPE_CHECKING:
     from fluxkeep.flux.interpreter.evaluate import Evaluator
@@ -46,7 +45,7 @@ class RowFunction:
 
     def call(self, row: Mapping[str, Value], **more: Value) -> Value:
         """The function's value for one row, which goes to the parameter `r`."""
-        return self.evaluator.invoke(self.function, {"r": dict(row), **more}, Site(""))
+        return self.evaluator.invoke_on_row(self.function, {"r": dict(row), **more})
 
 
 def rows_of(block: Block) -> Iterator[dict[str, Value]]:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from fluxkeep.datamodel.tables import Block
 from fluxkeep.datamodel.timerange import TimeRange
 from fluxkeep.errors import FluxkeepError, InvalidInput
+from fluxkeep.flux.execute.failures import PlacedError
 from fluxkeep.flux.plan.graph import Node, walk
 
 if TYPE_CHECKING:
@@ -151,10 +152,6 @@ class Run:
 
 def _is_hex(text: str) -> bool:
     return set(text.lower()) <= set("0123456789abcdef")
-
-
-class PlacedError(InvalidInput):
-    """A failure whose message already says where it happened."""
 
 
 def _placed(error: FluxkeepError, node: Node) -> FluxkeepError:

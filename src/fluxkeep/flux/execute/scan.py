@@ -16,9 +16,13 @@ import polars as pl
 
 from fluxkeep.compute.windows import WindowGrid, clip
 from fluxkeep.datamodel.columns import FieldType
+from fluxkeep.datamodel.predicates import And, Compare, Or, Predicate
 from fluxkeep.datamodel.reader import Aggregate, FieldSeries, Reader, ScanRequest
+from fluxkeep.datamodel.reader import Scan as Answer
 from fluxkeep.datamodel.tables import ORDER, TABLE, Block, Column, Columns, ColumnType
-from fluxkeep.flux.execute.regroup import by_order, piece_of, rebuild
+from fluxkeep.errors import InvalidInput
+from fluxkeep.flux.execute.failures import PlacedError
+from fluxkeep.flux.execute.regroup import ascending, by_order, piece_of, rebuild
 
 if TYPE_CHECKING:
     from fluxkeep.flux.plan.operations import Scan
@@ -46,10 +50,7 @@ def read(reader: Reader, scan: Scan) -> Sequence[Block]:
             limit=scan.limit,
         )
     )
-    frames: dict[FieldType, list[pl.DataFrame]] = {}
-    for batch in answer.batches:
-        if batch.frame.height:
-            frames.setdefault(batch.type, []).append(batch.frame)
+    frames = _collect(answer) if window is None else _collect_windows(answer, scan)
     blocks: list[Block] = []
     for kind, parts in frames.items():
         blocks += _blocks(answer.series, kind, pl.concat(parts), scan)
@@ -59,9 +60,31 @@ def read(reader: Reader, scan: Scan) -> Sequence[Block]:
     return blocks
 
 
+def _collect(answer: Answer) -> dict[FieldType, list[pl.DataFrame]]:
+    frames: dict[FieldType, list[pl.DataFrame]] = {}
+    for batch in answer.batches:
+        if batch.frame.height:
+            frames.setdefault(batch.type, []).append(batch.frame)
+    return frames
+
+
+def _collect_windows(answer: Answer, scan: Scan) -> dict[FieldType, list[pl.DataFrame]]:
+    """As `_collect`; a type that has no such aggregate is told as the reference's store tells it."""
+    assert scan.aggregate is not None
+    try:
+        return _collect(answer)
+    except InvalidInput as error:
+        kind = error.message.removeprefix("unsupported aggregate column type ")
+        if kind == error.message:
+            raise
+        raise PlacedError(f"unsupported input type for {scan.aggregate.value} aggregate: {kind}") from error
+
+
 def _blocks(series: Sequence[FieldSeries], kind: FieldType, frame: pl.DataFrame, scan: Scan) -> Iterable[Block]:
     """The rows of one value type: a block for each set of tag keys."""
     present = frame["series"].unique().sort().to_list()
+    if scan.predicate is not None:
+        present = [p for p in present if not _impossible(scan.predicate, series[p].type)]
     shapes: dict[tuple[str, ...], list[int]] = {}
     for ordinal in present:
         shapes.setdefault(tuple(k for k, _ in series[ordinal].tags), []).append(ordinal)
@@ -69,10 +92,25 @@ def _blocks(series: Sequence[FieldSeries], kind: FieldType, frame: pl.DataFrame,
         ids = np.full(len(series), -1, np.int32)
         ids[members] = np.arange(len(members), dtype=np.int32)
         numbered = frame.with_columns(pl.Series(TABLE, ids[frame["series"].to_numpy()], dtype=pl.Int32))
-        if len(shapes) > 1:
+        if len(members) < len(series):
             numbered = numbered.filter(pl.col(TABLE) >= 0)
         keys = _keys([series[m] for m in members], tags, members)
         yield _shaped(keys, _TYPES[kind], numbered, scan)
+
+
+def _impossible(predicate: Predicate, kind: FieldType) -> bool:
+    """Whether a predicate compares unsigned values with a number of another type, which never holds.
+
+    Source: flux.md §16, the differences between pushed and in-memory forms.
+    """
+    match predicate:
+        case Compare(column="_value", literal=literal):
+            return kind is FieldType.UNSIGNED and isinstance(literal, int | float) and not isinstance(literal, bool)
+        case And(operands=operands):
+            return any(_impossible(o, kind) for o in operands)
+        case Or(operands=operands):
+            return all(_impossible(o, kind) for o in operands)
+    return False
 
 
 def _keys(series: Sequence[FieldSeries], tags: tuple[str, ...], places: Sequence[int]) -> pl.DataFrame:
@@ -147,6 +185,9 @@ def _windowed(keys: pl.DataFrame, names: list[str], kind: ColumnType, frame: pl.
     )
     if selector and scan.spec.create_empty and not scan.fill:
         data = data.filter(tables["value"].is_not_null())
+    if selector and scan.fill:
+        # Quirk: filled windows of a read have lost the times of what was selected. Source: flux.md §11.4.
+        data, selector = data.drop("_time"), False
     return Block(_columns(names, kind, with_time=selector), ("_start", "_stop", *names), key_rows, data)
 
 
@@ -220,8 +261,6 @@ def _group_order(block: Block, table: int, wanted: Sequence[str]) -> tuple[tuple
 
 
 def _replaced(block: Block, places: np.ndarray) -> Block:
-    from fluxkeep.flux.execute.regroup import ascending
-
     keys = block.keys.with_columns(pl.Series(ORDER, places, dtype=pl.Int64))
     return ascending(Block(block.columns, block.key, keys, block.rows))
 

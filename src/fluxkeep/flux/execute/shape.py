@@ -17,6 +17,7 @@ from fluxkeep.flux.execute.regroup import by_order, piece_of, rebuild
 from fluxkeep.flux.execute.rows import RowFunction, predicate
 
 _AT = "\0at"
+_STRETCH = "\0stretch"
 
 
 def take_rows(block: Block, mask: pl.Series) -> Block:
@@ -141,9 +142,15 @@ def sort(blocks: Stream, columns: Sequence[str], *, descending: bool) -> list[Bl
             out.append(block)
             continue
         plain = block.rows.rename({label: f"s{i}" for i, label in enumerate(by)}).with_row_index(_AT)
-        order = plain.sort(
-            [TABLE, *(f"s{i}" for i in range(len(by)))],
-            descending=[False, *[descending] * len(by)],
+        stretch = pl.lit(0)
+        if plain["s0"].dtype == pl.Float64 and plain["s0"].is_nan().any():
+            # Quirk: nothing is less or greater than a NaN, so the reference's sort never moves one and
+            # orders what lies between two of them. Source: recorded answers.
+            nan = pl.col("s0").is_nan().fill_null(value=False).cast(pl.Int64)
+            stretch = (nan.cum_sum() * 2 - nan).over(TABLE)
+        order = plain.with_columns(stretch.alias(_STRETCH)).sort(
+            [TABLE, _STRETCH, *(f"s{i}" for i in range(len(by)))],
+            descending=[False, False, *[descending] * len(by)],
             nulls_last=False,
             maintain_order=True,
         )[_AT]
@@ -164,7 +171,7 @@ def select_columns(blocks: Stream, keeps: Callable[[Block], Iterable[str]]) -> l
         pieces.append(piece_of(block, key, columns))
         rows = block.rows.select(TABLE, *(block.rows[c.label] for c in columns if c.label not in block.key))
         out.append(Block(columns, key, block.keys, rows))
-    return rebuild(pieces, sort=False) if changed else out
+    return rebuild(pieces) if changed else out
 
 
 def rename(blocks: Stream, label_of: Callable[[str], str], required: Iterable[str] = ()) -> list[Block]:
@@ -248,10 +255,10 @@ def set_constant(blocks: Stream, label: str, value: str) -> list[Block]:
 
 
 def group_key(block: Block, columns: Sequence[str], mode: str) -> tuple[str, ...]:
-    """The key that `group` gives a table: alphabetical."""
+    """The key that `group` gives a table: alphabetical, or for `except` in the table's order."""
     if mode == "by":
         return tuple(sorted({c for c in columns if block.find(c) is not None}))
-    return tuple(sorted(c.label for c in block.columns if c.label not in columns))
+    return tuple(c.label for c in block.columns if c.label not in columns)
 
 
 def group(blocks: Stream, columns: Sequence[str], mode: str) -> list[Block]:

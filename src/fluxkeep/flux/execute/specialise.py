@@ -96,18 +96,25 @@ def specialise(
     params = function.expression.params
     if len(params) < 1:
         raise NotColumnar
-    work = _Specialiser(evaluator, kernels, columns)
+    work = _Specialiser(evaluator, kernels, columns, function.expression.location)
     row = Struct({c.label: Cell(pl.col(physical_name(i)), c.type.value) for i, c in enumerate(columns)})
     term = work.body(function, {params[0].name: row})
     return term, frozenset(work.used)
 
 
 class _Specialiser:
-    def __init__(self, evaluator: Evaluator, kernels: Mapping[str, Kernel], columns: Columns) -> None:
+    def __init__(
+        self,
+        evaluator: Evaluator,
+        kernels: Mapping[str, Kernel],
+        columns: Columns,
+        location: ast.SourceLocation,
+    ) -> None:
         self._evaluator = evaluator
         self._kernels = kernels
         self._labels = {physical_name(i): c.label for i, c in enumerate(columns)}
         self._depth = 0
+        self._where = location
         self.used: set[str] = set()
 
     def body(self, function: Closure, bound: Mapping[str, Term]) -> Term:
@@ -213,8 +220,8 @@ class _Specialiser:
             comparison = operator in ("==", "!=", "<", "<=", ">", ">=")
             return Const(Null("bool" if comparison else "float" if operator == "^" else known))
         if operator in ("==", "!=", "<", "<=", ">", ">="):
-            return _compare(operator, left, right, node)
-        return _arithmetic(operator, left, right, node)
+            return _compare(operator, left, right, self._where)
+        return _arithmetic(operator, left, right, self._where)
 
     def _logical(self, node: ast.LogicalExpression, env: Mapping[str, Term], scope: Scope) -> Term:
         left = self._truth(self.term(node.left, env, scope))
@@ -406,11 +413,11 @@ def matches(expr: pl.Expr, pattern: Regexp, *, wanted: bool = True) -> pl.Expr:
     return expr.map_batches(search, return_dtype=pl.Boolean)
 
 
-def _compare(operator: str, left: Cell | Const, right: Cell | Const, node: ast.BinaryExpression) -> Term:
+def _compare(operator: str, left: Cell | Const, right: Cell | Const, where: ast.SourceLocation) -> Term:
     a, b = _kind(left), _kind(right)
     equality = operator in ("==", "!=")
     if (a != b and not {a, b} <= _NUMERIC) or a not in COLUMN_KINDS or (a == "bool" and not equality):
-        raise StaticTypeError(f"cannot compile @ {node.location}: unsupported binary expression {a} {operator} {b}")
+        raise StaticTypeError(f"cannot compile @ {where}: unsupported binary expression {a} {operator} {b}")
     x, y = lift(left, a).expr, lift(right, b).expr
     if a != b:
         if "float" not in (a, b):
@@ -444,7 +451,7 @@ def _compare(operator: str, left: Cell | Const, right: Cell | Const, node: ast.B
     return Cell(result, "bool")
 
 
-def _arithmetic(operator: str, left: Cell | Const, right: Cell | Const, node: ast.BinaryExpression) -> Term:
+def _arithmetic(operator: str, left: Cell | Const, right: Cell | Const, where: ast.SourceLocation) -> Term:
     a, b = _kind(left), _kind(right)
     if a != b:
         raise StaticTypeError(f"type conflict: {a} != {b}")
@@ -454,7 +461,7 @@ def _arithmetic(operator: str, left: Cell | Const, right: Cell | Const, node: as
     if a == "string" and operator == "+":
         return Cell(pl.concat_str([x, y]), "string")
     if a not in _NUMERIC:
-        raise StaticTypeError(f"cannot compile @ {node.location}: unsupported binary expression {a} {operator} {b}")
+        raise StaticTypeError(f"cannot compile @ {where}: unsupported binary expression {a} {operator} {b}")
     match operator:
         case "+":
             return Cell(x + y, a)

@@ -12,7 +12,7 @@ import polars as pl
 
 from fluxkeep.datamodel.tables import TABLE, Block, Column, ColumnType, Stream
 from fluxkeep.errors import InvalidInput
-from fluxkeep.flux.execute.aggregates import Aggregator, aggregate_column, per_table, pick, unsupported
+from fluxkeep.flux.execute.aggregates import Aggregator, distinct, per_table, pick, unsupported
 
 _AT = "\0at"
 
@@ -120,8 +120,12 @@ def mode(blocks: Stream, label: str) -> list[Block]:
     """The most frequent values, a row each, ascending; one null row where all are equally frequent."""
     out = []
     for block in blocks:
-        column = aggregate_column(block, label)
+        column = block.find(label)
         key = [c for k in block.key for c in block.columns if c.label == k]
+        if column is None or label in block.key:
+            # As `distinct` has it: the key's value, or an empty text. Source: recorded answers.
+            out += distinct([block], label)
+            continue
         counts = (
             pl.DataFrame([block.ids, block.rows[label].alias("v")])
             .filter(pl.col("v").is_not_null())
@@ -129,11 +133,13 @@ def mode(blocks: Stream, label: str) -> list[Block]:
             .len()
         )
         best = counts.group_by(TABLE).agg(
-            pl.col("v").filter(pl.col("len") == pl.col("len").max()).sort(), pl.len().alias("distinct")
+            pl.col("v").filter(pl.col("len") == pl.col("len").max()).sort(),
+            pl.len().alias("distinct"),
+            pl.col("len").max().alias("most"),
         )
         every = pl.DataFrame({TABLE: np.arange(block.table_count, dtype=np.int32)})
         joined = every.join(best, on=TABLE, how="left", maintain_order="left").with_columns(
-            pl.when((pl.col("v").list.len() == pl.col("distinct")) & (pl.col("distinct") > 1))
+            pl.when((pl.col("v").list.len() == pl.col("distinct")) & ((pl.col("distinct") > 1) | (pl.col("most") == 1)))
             .then(None)
             .otherwise(pl.col("v"))
             .alias("v")

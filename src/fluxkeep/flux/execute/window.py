@@ -23,6 +23,7 @@ class WindowSpec:
 
     Attributes:
         window: None for `every: inf`, one window that is the bounds.
+        time_first: Columns come as the time, the key, the rest.
     """
 
     window: Window | None
@@ -30,6 +31,7 @@ class WindowSpec:
     start: str = "_start"
     stop: str = "_stop"
     create_empty: bool = False
+    time_first: bool = False
 
 
 def window(blocks: Stream, spec: WindowSpec, bounds: TimeRange) -> list[Block]:
@@ -43,7 +45,15 @@ def window(blocks: Stream, spec: WindowSpec, bounds: TimeRange) -> list[Block]:
         if time.type is not ColumnType.TIME:
             raise InvalidInput(f'time column "{spec.time}" must be of type time')
         pieces.append(_piece(block, spec, grid, bounds))
-    return rebuild(pieces)
+    windowed = rebuild(pieces)
+    return [_time_first(b, spec.time) for b in windowed] if spec.time_first else windowed
+
+
+def _time_first(block: Block, time: str) -> Block:
+    types = {c.label: c for c in block.columns}
+    front = [time, *block.key]
+    columns = (*(types[label] for label in front), *(c for c in block.columns if c.label not in front))
+    return Block(columns, block.key, block.keys, block.rows)
 
 
 def _piece(block: Block, spec: WindowSpec, grid: WindowGrid | None, bounds: TimeRange) -> Piece:

@@ -50,6 +50,9 @@ _NO_STREAMS = (
 )
 
 
+_ROW = Site("")
+
+
 def layered(error: E, prefix: str) -> FluxkeepError:
     """The same kind of error with a text before its message."""
     copy = type(error).__new__(type(error))
@@ -88,6 +91,7 @@ class Evaluator:
         self._file = Scope(self._prelude)
         self._site = Site("")
         self._option_names: set[str] = set()
+        self._in_row = False
         universe = self.package("universe")
         self._prelude.names.update(universe.members)
         influxdb = self.package("influxdata/influxdb")
@@ -371,7 +375,7 @@ class Evaluator:
                 arguments[_pipe_of(function)] = piped
             return self.invoke(function, arguments, site)
         except FluxkeepError as error:
-            if name.startswith("_"):
+            if name.startswith("_") or self._in_row:
                 raise
             raise layered(error, f'error calling function "{name}" @{node.location}: ') from error
 
@@ -391,6 +395,14 @@ class Evaluator:
                 return self._invoke_closure(function, arguments)
             case _:
                 raise InvalidInput(f"cannot call function, value is of type {kind_of(function)}")
+
+    def invoke_on_row(self, function: Value, arguments: Mapping[str, Value]) -> Value:
+        """Call a row function: its errors are told by the operator's place, without a layer for each call in it."""
+        outer, self._in_row = self._in_row, True
+        try:
+            return self.invoke(function, arguments, _ROW)
+        finally:
+            self._in_row = outer
 
     def _invoke_closure(self, function: Closure, arguments: Mapping[str, Value]) -> Value:
         scope = Scope(function.scope)

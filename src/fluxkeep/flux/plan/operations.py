@@ -15,6 +15,7 @@ from fluxkeep.datamodel.tables import Block
 from fluxkeep.datamodel.timerange import TimeRange
 from fluxkeep.errors import InvalidInput
 from fluxkeep.flux.execute import aggregates, scan, shape
+from fluxkeep.flux.execute.regroup import sort_tables
 from fluxkeep.flux.execute.rows import RowFunction
 from fluxkeep.flux.execute.window import WindowSpec, fill_empty, window
 
@@ -176,7 +177,7 @@ class Reduce:
         """In memory."""
         if self.kind in _AGGREGATES:
             return aggregates.aggregate(inputs[0], self.column, _AGGREGATES[self.kind])
-        return aggregates.select(inputs[0], self.column, _SELECTORS[self.kind])
+        return sort_tables(aggregates.select(inputs[0], self.column, _SELECTORS[self.kind]))
 
 
 _AGGREGATES = {Aggregate.COUNT: aggregates.count, Aggregate.SUM: aggregates.sum_, Aggregate.MEAN: aggregates.mean}

@@ -59,7 +59,7 @@ def plan(roots: Sequence[Node], *, push_down: bool = True) -> list[Node]:
         InvalidInput: A read without a range, or with an empty one.
     """
     uses = Uses(roots)
-    rules = RULES if push_down else (bound_read,)
+    rules = RULES if push_down else (bound_read, time_first)
     done: dict[int, Node] = {}
     for node in walk(roots):
         inputs = tuple(done[id(i)] for i in node.inputs)
@@ -237,6 +237,30 @@ def limit_read(node: Node, uses: Uses) -> Node | None:
     return Node(operation, (read,), node.site)
 
 
+def time_first(node: Node, uses: Uses) -> Node | None:
+    """`window |> count, sum or mean |> duplicate |> window(every: inf)` above a read.
+
+    Quirk: the reference runs this in one operator, which shows in the order of columns.
+    Source: flux.md §11.4, `aggregateWindow`.
+    """
+    operation = node.operation
+    if not isinstance(operation, op.Window) or operation.spec.window is not None or operation.spec.time_first:
+        return None
+    copy = node.inputs[0]
+    if not isinstance(copy.operation, op.Duplicate) or not uses.single(copy):
+        return None
+    if copy.operation.column not in ("_stop", "_start") or copy.operation.into != operation.spec.time:
+        return None
+    inner = copy.inputs[0]
+    if isinstance(inner.operation, op.FillEmpty):
+        inner = inner.inputs[0]
+    if not isinstance(inner.operation, op.Reduce) or inner.operation.kind.is_selector:
+        return None
+    if not isinstance(inner.inputs[0].operation, op.Window):
+        return None
+    return Node(op.Window(replace(operation.spec, time_first=True)), node.inputs, node.site)
+
+
 RULES: tuple[Rule, ...] = (
     bound_read,
     narrow_read,
@@ -247,6 +271,7 @@ RULES: tuple[Rule, ...] = (
     fill_read,
     unwindow_read,
     limit_read,
+    time_first,
 )
 
 
