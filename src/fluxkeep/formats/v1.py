@@ -20,6 +20,7 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 import numpy as np
+import polars as pl
 
 from fluxkeep.instants import HOUR, MICROSECOND, MILLISECOND, MINUTE, SECOND, format_rfc3339
 
@@ -34,6 +35,8 @@ EPOCHS: Final[Mapping[str, int]] = {
     "h": HOUR,
 }
 _TIME_EXTENSION = 5
+# Whole floats below this are int64 without a thought.
+_EXACT = float(1 << 53)
 _EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 
 
@@ -166,17 +169,21 @@ def _json_columns(series: Series, epoch: str) -> list[Sequence[Any]]:
 
 def _json_values(column: Sequence[Cell]) -> Sequence[Any]:
     """Whole floats become integers, as the reference writes them; NaN becomes null."""
-    if not any(isinstance(value, float) for value in column):
+    if not isinstance(next((value for value in column if value is not None), None), float):
         return column
-    return [_json_float(value) if isinstance(value, float) else value for value in column]
-
-
-def _json_float(value: float) -> float | int | None:
-    if value != value:
-        return None
-    if value in (float("inf"), float("-inf")):
-        raise UnsupportedValue(f"json: unsupported value: {'+' if value > 0 else '-'}Inf")
-    return int(value) if value.is_integer() and abs(value) < 1e21 else value
+    values = np.array(column, np.float64)
+    infinite = values[np.isinf(values)]
+    if len(infinite):
+        raise UnsupportedValue(f"json: unsupported value: {'+' if infinite[0] > 0 else '-'}Inf")
+    written = values.astype(object)
+    whole = values == np.trunc(values)
+    exact = whole & (np.abs(values) < _EXACT)
+    written[exact] = values[exact].astype(np.int64)
+    for at in np.flatnonzero(whole & ~exact & (np.abs(values) < 1e21)).tolist():
+        written[at] = int(values[at])
+    written[np.isnan(values)] = None
+    found: list[Any] = written.tolist()
+    return found
 
 
 def scale_times(times: Sequence[Any], epoch: str) -> list[int]:
@@ -193,10 +200,9 @@ def format_times(times: Sequence[Any], location: str | None) -> list[str]:
         return []
     ns = np.array(times, np.int64)
     if location in (None, "UTC"):
-        seconds, fraction = np.divmod(ns, SECOND)
-        if not fraction.any():
-            texts: list[str] = [f"{text}Z" for text in np.datetime_as_string(seconds.astype("datetime64[s]")).tolist()]
-            return texts
+        if not (ns % SECOND).any():
+            moments = pl.Series(ns).cast(pl.Datetime("ns"))
+            return moments.dt.to_string("%Y-%m-%dT%H:%M:%SZ").to_list()
         return [format_rfc3339(t) for t in times]
     zone = ZoneInfo(location or "UTC")
     return [_in_zone(t, zone) for t in times]
