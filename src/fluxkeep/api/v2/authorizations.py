@@ -34,7 +34,7 @@ from fluxkeep.tenancy.services import Tenancy
 
 PAGE_SIZE_MAX = 10_000
 # How many authorizations one piece of a streamed list holds.
-_PIECE = 500
+_PIECE = 2_000
 
 
 def endpoints(authorizations: Authorizations, tenancy: Tenancy) -> list[Endpoint]:
