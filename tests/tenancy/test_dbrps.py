@@ -144,6 +144,24 @@ def test_permissions_are_the_buckets(tenancy: Tenancy, operator: Access, acme: O
     assert tenancy.dbrps.list_(holding(), acme.id, ANY) == []
 
 
+def test_a_writer_of_one_bucket_cannot_put_it_in_the_place_of_another_organizations(
+    tenancy: Tenancy, operator: Access, acme: Organization, bucket: Bucket
+) -> None:
+    victim = tenancy.organizations.create(operator, name="victim")
+    theirs = tenancy.buckets.create(operator, org_id=victim.id, name="telegraf")
+    attacker = holding(Permission(Action.WRITE, ResourceType.BUCKETS, acme.id, bucket.id))
+    for org_id in (victim.id, OrgID("00000000000000aa")):
+        with pytest.raises(Unauthorized, match=f"^write:orgs/{org_id}/buckets is unauthorized$"):
+            tenancy.dbrps.create(
+                attacker, org_id=org_id, bucket_id=bucket.id, database="telegraf", retention_policy="autogen"
+            )
+    assert tenancy.dbrps.resolve(operator, victim.id, "telegraf") == theirs
+    own = tenancy.dbrps.create(
+        attacker, org_id=acme.id, bucket_id=bucket.id, database="telegraf", retention_policy="autogen"
+    )
+    assert own.bucket_id == bucket.id
+
+
 def test_resolving_for_v1_clients(tenancy: Tenancy, operator: Access, acme: Organization, bucket: Bucket) -> None:
     slashed = tenancy.buckets.create(operator, org_id=acme.id, name="db1/rp1")
     tenancy.dbrps.create(operator, org_id=acme.id, bucket_id=bucket.id, database="d", retention_policy="r")

@@ -118,7 +118,8 @@ class DBRPs:
         """Store a mapping; the first of its database is the default whatever was asked for.
 
         Raises:
-            Unauthorized: Without permission to write the bucket.
+            Unauthorized: Without permission to write the bucket, or to write buckets in an organization
+                that is not the bucket's.
             InvalidInput: A name breaks the rule.
             NotFound: `bucket not found`. The organization may be any (http-api.md §27).
             Conflict: The organization has a mapping of that database and policy.
@@ -128,8 +129,13 @@ class DBRPs:
         _check_name("retentionPolicy", retention_policy)
         with self._store.begin() as work:
             draft = self._directory.draft(work)
-            if bucket_id not in draft.now.buckets.by_id:
+            bucket = draft.now.buckets.by_id.get(bucket_id)
+            if bucket is None:
                 raise NotFound("bucket not found")
+            if bucket.org_id != org_id:
+                # A token for one bucket satisfies the check above in any organization (ids match whatever the
+                # organization). Were that enough, it could put its bucket in the place of another organization's.
+                access.require(Permission(Action.WRITE, ResourceType.BUCKETS, org_id))
             mapping = DBRP(
                 id=self._ids.next(DBRPID),
                 org_id=org_id,
