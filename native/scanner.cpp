@@ -129,8 +129,9 @@ bool Scanner::take_fast(const char*& p) {
   const char* q = p + raw.size() + 1;
   std::int64_t time_ns = default_time_ns_;
   ++stamp_;
+  touched_.clear();
   if (!take_fields(part, q) || !take_time(q, time_ns)) {
-    for (Column& column : part.columns) column.forget(part.rows);
+    for (const std::uint32_t at : touched_) part.columns[at].forget(part.rows);
     part.values = values_before;
     return false;
   }
@@ -174,6 +175,7 @@ bool Scanner::take_fields(Part& part, const char*& p) {
       if (at == none) return false;
       p = take_text(p + 1, part.columns[at], row);
       if (p == nullptr) return false;
+      touched_.push_back(at);
       type = FieldType::String;
     } else {
       const char* stop = p;
@@ -190,6 +192,7 @@ bool Scanner::take_fields(Part& part, const char*& p) {
       const std::uint32_t at = field.columns[static_cast<std::size_t>(type)];
       if (at == none) return false;
       part.columns[at].put(row, value);
+      touched_.push_back(at);
     }
     ++part.values;
     if (p == end_ || *p == ' ' || *p == '\n') return true;

@@ -114,6 +114,7 @@ class Scanner {
   const char* counted_to_;  // lines before this are in lines_before_
   std::uint64_t lines_before_ = 0;
   std::uint32_t last_series_ = none;
+  std::vector<std::uint32_t> touched_;  // columns that the fast way has written to in this line
 
   std::vector<RawSeries> raw_series_;
   std::vector<std::uint32_t> raw_table_;  // open addressing, a power of two
