@@ -6,6 +6,7 @@ Source: flux.md §11.2 (`join`), §13 (`join` package).
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import polars as pl
 
@@ -153,21 +154,32 @@ def _pairs(
         identity = _identity(row, [r for _, r in on])
         if identity is not None:
             index.setdefault(identity, []).append(i)
-    matched: set[int] = set()
-    records: list[dict[str, Value]] = []
     nothing_right: dict[str, Value] = {**{c.label: Null(c.type.value) for c in right_shape}, **fixed}
     nothing_left: dict[str, Value] = {**{c.label: Null(c.type.value) for c in left_shape}, **fixed}
+    lefts: dict[tuple[object, ...], list[dict[str, Value]]] = {}
+    keyless: list[dict[str, Value]] = []
+    if method in ("right", "full"):
+        keyless += [
+            _record(combine(nothing_left, row)) for row in right_rows if _identity(row, [r for _, r in on]) is None
+        ]
     for row in left_rows:
         identity = _identity(row, [x for x, _ in on])
-        partners = index.get(identity, []) if identity is not None else []
-        for i in partners:
-            matched.add(i)
-            records.append(_record(combine(row, right_rows[i])))
-        if not partners and method in ("left", "full"):
-            records.append(_record(combine(row, nothing_right)))
-    if method in ("right", "full"):
-        records += [_record(combine(nothing_left, row)) for i, row in enumerate(right_rows) if i not in matched]
-    return records
+        if identity is not None:
+            lefts.setdefault(identity, []).append(row)
+        elif method in ("left", "full"):
+            keyless.append(_record(combine(row, nothing_right)))
+    records: list[dict[str, Value]] = []
+    # Rows come by what they are joined on; what has no such value comes last.
+    keys: list[Any] = list({*lefts, *index})
+    for key_value in sorted(keys):
+        mine, partners = lefts.get(key_value, []), index.get(key_value, [])
+        if mine and partners:
+            records += [_record(combine(row, right_rows[i])) for row in mine for i in partners]
+        elif mine and method in ("left", "full"):
+            records += [_record(combine(row, nothing_right)) for row in mine]
+        elif partners and method in ("right", "full"):
+            records += [_record(combine(nothing_left, right_rows[i])) for i in partners]
+    return records + keyless
 
 
 def _identity(row: dict[str, Value], labels: Sequence[str]) -> tuple[object, ...] | None:

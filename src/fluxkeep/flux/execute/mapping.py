@@ -12,7 +12,8 @@ import polars as pl
 from fluxkeep.datamodel.tables import ORDER, Block, Column, ColumnType, Stream
 from fluxkeep.errors import FluxkeepError, InvalidInput
 from fluxkeep.flux.execute import specialise as sp
-from fluxkeep.flux.execute.regroup import Piece, by_order, rebuild
+from fluxkeep.flux.execute.failures import PlacedError
+from fluxkeep.flux.execute.regroup import Piece, rebuild
 from fluxkeep.flux.execute.rows import RowFunction, column, rows_of
 from fluxkeep.flux.interpreter.values import Builtin, Closure, Null, Scope, Time, UInt, Value, kind_of, nature_of
 from fluxkeep.flux.syntax import ast
@@ -21,31 +22,22 @@ _SCALARS = frozenset(t.value for t in ColumnType)
 
 
 def map_(blocks: Stream, function: RowFunction, *, merge_key: bool = False) -> list[Block]:
-    """Rows as the function gives them; empty tables vanish.
+    """Rows as the function gives them, tables by their new keys; empty tables vanish.
 
     Raises:
         InvalidInput: The function fails, gives no record, or a value that no column holds.
     """
     pieces = []
-    stable = True
     for block in blocks:
         filled = block.non_empty()
         if not filled.table_count:
             continue
-        piece, same_key = _mapped(filled, function, merge_key=merge_key)
-        stable = stable and same_key
-        pieces.append(piece)
-    if stable:
-        return (
-            by_order([b for p in pieces for b in rebuild([p], sort=False)])
-            if len(pieces) == 1
-            else rebuild(pieces, sort=False)
-        )
+        pieces.append(_mapped(filled, function, merge_key=merge_key))
     return rebuild(pieces)
 
 
-def _mapped(block: Block, function: RowFunction, *, merge_key: bool) -> tuple[Piece, bool]:
-    """The new rows of a block and whether every row keeps its key."""
+def _mapped(block: Block, function: RowFunction, *, merge_key: bool) -> Piece:
+    """The new rows of a block."""
     made = _columnar(block, function)
     values = _row_by_row(block, function) if made is None else made
     if not ordered_as_written(function.function):
@@ -60,18 +52,20 @@ def _mapped(block: Block, function: RowFunction, *, merge_key: bool) -> tuple[Pi
     frame = pl.DataFrame(
         [block.keys[ORDER].gather(block.ids), *(series.alias(label) for label, (_, series) in values.items())]
     )
-    same = key == block.key and all(
-        values[k][0] in block.columns and values[k][1].equals(block.series(k), null_equal=True, check_names=False)
-        for k in key
-    )
-    return Piece(columns, key, frame), same
+    return Piece(columns, key, frame)
 
 
 Made = dict[str, tuple[Column, pl.Series]]
 
 
 def _columnar(block: Block, function: RowFunction) -> Made | None:
-    found = function.term(block.columns)
+    try:
+        found = function.term(block.columns)
+    except sp.StaticTypeError as error:
+        if ordered_as_written(function.function) and error.left:
+            # Quirk: where the reference runs a body on columns, its errors name no call and the right side first.
+            raise PlacedError(f"runtime error: type conflict: {error.right} != {error.left}") from error
+        raise
     if found is None:
         return None
     term, _ = found

@@ -78,10 +78,10 @@ class Run:
             InvalidInput: No bucket is named.
         """
         from fluxkeep.flux.interpreter.evaluate import layered
-        from fluxkeep.flux.plan.operations import Scan
+        from fluxkeep.flux.plan.operations import IndexRead, Scan
 
         for node in walk(roots):
-            if isinstance(node.operation, Scan):
+            if isinstance(node.operation, Scan | IndexRead):
                 source = node.operation.source
                 try:
                     self._readers[source] = self._reader(source)

@@ -47,7 +47,15 @@ class NotColumnar(Exception):
 
 
 class StaticTypeError(InvalidInput):
-    """The body has no meaning for these columns, whatever their values."""
+    """The body has no meaning for these columns, whatever their values.
+
+    `left` and `right` are the types of an operator's sides where two types are at odds.
+    """
+
+    def __init__(self, message: str, left: str = "", right: str = "") -> None:
+        super().__init__(message)
+        self.left = left
+        self.right = right
 
 
 @dataclass(frozen=True, slots=True)
@@ -454,7 +462,7 @@ def _compare(operator: str, left: Cell | Const, right: Cell | Const, where: ast.
 def _arithmetic(operator: str, left: Cell | Const, right: Cell | Const, where: ast.SourceLocation) -> Term:
     a, b = _kind(left), _kind(right)
     if a != b:
-        raise StaticTypeError(f"type conflict: {a} != {b}")
+        raise StaticTypeError(f"type conflict: {a} != {b}", a, b)
     if operator == "^":
         raise NotColumnar
     x, y = lift(left, a).expr, lift(right, b).expr

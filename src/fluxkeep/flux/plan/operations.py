@@ -5,13 +5,13 @@ Source: flux.md §16.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from fluxkeep.datamodel.predicates import Predicate
-from fluxkeep.datamodel.reader import Aggregate
-from fluxkeep.datamodel.tables import Block
+from fluxkeep.datamodel.reader import Aggregate, Reader
+from fluxkeep.datamodel.tables import Block, Column, ColumnType, make_block
 from fluxkeep.datamodel.timerange import TimeRange
 from fluxkeep.errors import InvalidInput
 from fluxkeep.flux.execute import aggregates, scan, shape
@@ -91,6 +91,32 @@ class Scan:
         """Read."""
         reader = run.reader(self.source)
         return scan.read(reader, self)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IndexRead:
+    """A question about names that storage answers from its index: one table, one column `_value`.
+
+    Attributes:
+        question: Asks the reader; strings or ints, in order.
+        kind: The type of the answers.
+    """
+
+    name: str
+    source: From
+    time_range: TimeRange
+    question: Callable[[Reader], Sequence[str] | Sequence[int]]
+    kind: ColumnType = ColumnType.STRING
+
+    @property
+    def label(self) -> str:
+        """The function's name and the bucket."""
+        return f"{self.name} of {self.source.bucket or self.source.bucket_id}"
+
+    def apply(self, inputs: Sequence[Tables], run: Run) -> Tables:  # noqa: ARG002 - the protocol's
+        """Ask."""
+        answers: list[str | int] = list(self.question(run.reader(self.source)))
+        return [make_block((Column("_value", self.kind),), (), [()], {"_value": answers}, [0] * len(answers))]
 
 
 @dataclass(frozen=True, slots=True)

@@ -89,7 +89,7 @@ def _check(roots: Sequence[Node]) -> None:
                 raise InvalidInput(
                     f"{_BUILDING}cannot submit unbounded read to \"{name}\"; try bounding 'from' with a call to 'range'"
                 )
-            case op.Scan(time_range=time_range) if time_range.is_empty:
+            case op.Scan(time_range=time_range) | op.IndexRead(time_range=time_range) if time_range.is_empty:
                 raise InvalidInput(f"{_BUILDING}cannot query an empty range")
 
 
@@ -295,6 +295,9 @@ def bounds_of(roots: Sequence[Node]) -> dict[int, TimeRange | None]:
                 current = own if current is None else _cut(current, own)
             case op.Window() if current is None:
                 raise InvalidInput(f"{_STARTING}nil bounds passed to window; use range to set the window range")
+        start_check = getattr(node.operation, "check_start", None)
+        if start_check is not None:
+            start_check()
         shift = getattr(node.operation, "shift_bounds", None)
         if shift is not None and current is not None:
             current = shift(current)

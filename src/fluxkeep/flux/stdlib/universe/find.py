@@ -8,7 +8,7 @@ from __future__ import annotations
 import polars as pl
 
 from fluxkeep.datamodel.tables import TABLE, runs
-from fluxkeep.errors import InvalidInput
+from fluxkeep.errors import InvalidInput, NotFound
 from fluxkeep.flux.interpreter.calls import Call
 from fluxkeep.flux.interpreter.values import TableValue, Value, of_column
 from fluxkeep.flux.stdlib.registry import Package
@@ -34,7 +34,7 @@ def tableFind(call: Call) -> Value:  # noqa: N802 - Flux's name
     """The first table that a predicate over keys accepts."""
     found = _find(call)
     if found is None:
-        raise InvalidInput("no table found")
+        raise NotFound("no table found")
     return found
 
 

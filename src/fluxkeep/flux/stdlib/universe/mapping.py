@@ -6,6 +6,7 @@ Source: flux.md §11.2, §11.3.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
@@ -16,16 +17,19 @@ from fluxkeep.datamodel.tables import Block, Column, ColumnType
 from fluxkeep.datamodel.timerange import Window
 from fluxkeep.errors import FluxkeepError, InvalidInput
 from fluxkeep.flux.execute import joins
+from fluxkeep.flux.execute.failures import PlacedError
 from fluxkeep.flux.execute.mapping import evaluation_text
 from fluxkeep.flux.execute.reducing import reduce
+from fluxkeep.flux.execute.regroup import sort_tables
 from fluxkeep.flux.execute.rows import RowFunction
+from fluxkeep.flux.execute.run import Run
 from fluxkeep.flux.execute.sequences import replace_columns
 from fluxkeep.flux.execute.shape import set_column
 from fluxkeep.flux.execute.window import WindowSpec
 from fluxkeep.flux.interpreter.calls import Call
 from fluxkeep.flux.interpreter.values import Null, StreamValue, Time, UInt, Value, kind_of, of_column
 from fluxkeep.flux.plan import operations as op
-from fluxkeep.flux.plan.graph import Effect, Transform
+from fluxkeep.flux.plan.graph import Transform
 from fluxkeep.flux.stdlib.registry import Package
 from fluxkeep.flux.stdlib.universe.scalars import CONVERSIONS
 from fluxkeep.instants import Duration
@@ -51,6 +55,8 @@ def convert_column(block: Block, label: str, kind: ColumnType, convert: Callable
     for cell in distinct.to_list():
         try:
             new = convert(of_column(cell, column.type))
+        except PlacedError:
+            raise
         except FluxkeepError as error:
             raise InvalidInput(evaluation_text("map", error)) from error
         made.append(None if isinstance(new, Null) else _plain(new))
@@ -78,12 +84,27 @@ def _alphabetical(block: Block) -> Block:
     return Block(columns, filled.key, filled.keys, filled.rows)
 
 
+def _to_float(call: Call) -> Value:
+    """Quirk: the reference runs this one on columns, so its order of columns and its errors differ."""
+
+    def convert(value: Value) -> Value:
+        try:
+            return CONVERSIONS["float"](value)
+        except InvalidInput as error:
+            raise PlacedError(f"runtime error: {error.message.replace(' to float', ' to Float')}") from error
+
+    def converted(blocks: Sequence[Block]) -> list[Block]:
+        return [convert_column(b.non_empty(), "_value", ColumnType.FLOAT, convert) for b in blocks]
+
+    return call.node(Transform("toFloat", converted), call.stream())
+
+
 def _converter(name: str) -> Callable[[Call], Value]:
     convert, kind = CONVERSIONS[name], ColumnType(name)
 
     def run(call: Call) -> Value:
         def converted(blocks: Sequence[Block]) -> list[Block]:
-            return [_alphabetical(convert_column(b, "_value", kind, convert)) for b in blocks]
+            return sort_tables([_alphabetical(convert_column(b, "_value", kind, convert)) for b in blocks])
 
         return call.node(Transform(call.name, converted), call.stream())
 
@@ -94,11 +115,13 @@ for _flux, _kind in (
     ("toString", "string"),
     ("toInt", "int"),
     ("toUInt", "uint"),
-    ("toFloat", "float"),
     ("toBool", "bool"),
     ("toTime", "time"),
 ):
     PART.function("<-tables", _flux)(_converter(_kind))
+
+
+PART.function("<-tables", "toFloat")(_to_float)
 
 
 @PART.function("<-tables unit ?timeColumn")
@@ -138,13 +161,31 @@ def join(call: Call) -> Value:
         if not isinstance(stream, StreamValue):
             raise InvalidInput(f"expected stream[A] but found {kind_of(stream)} (argument tables)")
         nodes.append(stream.node)
-    names = sorted(streams)
+    return call.node(Join(tuple(streams), tuple(on)), *nodes)
 
-    def joined(inputs: Sequence[Sequence[Block]], _: object) -> Sequence[Block]:
-        by_name = dict(zip(streams, inputs, strict=True))
-        return joins.join(by_name[names[0]], by_name[names[1]], names[0], names[1], on)
 
-    return call.node(Effect("join", joined), *nodes)
+@dataclass(frozen=True, slots=True)
+class Join:
+    """Two named streams joined on columns; of the names the first in the alphabet is left."""
+
+    names: tuple[str, ...]
+    on: tuple[str, ...]
+
+    @property
+    def label(self) -> str:
+        """`join` and the columns."""
+        return f"join on [{', '.join(self.on)}]"
+
+    def check_start(self) -> None:
+        """Refuse what is not two streams."""
+        if len(self.names) != 2:
+            raise InvalidInput("failed to initialize execute state: joins currently must only have two parents")
+
+    def apply(self, inputs: Sequence[Sequence[Block]], run: Run) -> Sequence[Block]:  # noqa: ARG002 - the protocol's
+        """In memory."""
+        by_name = dict(zip(self.names, inputs, strict=True))
+        left, right = sorted(self.names)
+        return joins.join(by_name[left], by_name[right], left, right, self.on)
 
 
 @PART.function("<-tables every period ?column")
