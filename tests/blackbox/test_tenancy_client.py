@@ -113,3 +113,18 @@ def test_a_deleted_buckets_data_goes_also_after_a_crash(server: Server, setup: d
         assert time.monotonic() < deadline, "the data is still there"
         time.sleep(0.1)
     assert server.ask("GET", f"/api/v2/buckets/{bucket_id}", token).status == 404
+
+
+def test_metrics_count_what_the_instance_has(server: Server, setup: dict[str, Any]) -> None:
+    def counted() -> dict[str, float]:
+        lines = server.ask("GET", "/metrics").text.splitlines()
+        shown = dict(line.rsplit(" ", 1) for line in lines if line and not line.startswith("#"))
+        return {
+            what: float(shown[f"influxdb_{what}_total"]) for what in ("organizations", "buckets", "users", "tokens")
+        }
+
+    assert counted() == {"organizations": 1, "buckets": 3, "users": 1, "tokens": 1}
+    token = setup["auth"]["token"]
+    assert server.ask("POST", "/api/v2/orgs", token, {"name": "second"}).status == 201
+    assert server.ask("POST", "/api/v2/users", token, {"name": "u"}).status == 201
+    assert counted() == {"organizations": 2, "buckets": 5, "users": 2, "tokens": 1}

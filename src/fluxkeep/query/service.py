@@ -88,7 +88,8 @@ class Queries:
         assert isinstance(dialect, Dialect)
         sources = CallerSources(access, org_id, self._directory, self._reader_of)
         now_ns = self._clock.now_ns() if query.now_ns is None else query.now_ns
-        extern = None if query.extern is None else decode_file(query.extern)
+        # The official Python client leaves the file's own type away.
+        extern = None if query.extern is None else decode_file({"type": "File", **query.extern})
         if query.text:
             results = self._engine.run(query.text, now_ns=now_ns, sources=sources, extern=extern)
         else:
