@@ -6,6 +6,8 @@ two servers in one process do not share figures.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 
@@ -26,3 +28,10 @@ class Metrics:
             "fluxkeep_authentication_failures", "Credentials refused", ["reason"], registry=self.registry
         )
         self.corrupt_files = Gauge("fluxkeep_corrupt_files", "Files set aside as corrupt", registry=self.registry)
+
+    def watch(self, name: str, what: str, count: Callable[[], float]) -> None:
+        """Expose what `count` gives at the moment somebody looks.
+
+        It runs on a thread of the pool and may ask the store.
+        """
+        Gauge(name, what, registry=self.registry).set_function(count)

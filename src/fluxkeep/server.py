@@ -22,6 +22,7 @@ from pathlib import Path
 
 from fluxkeep import logs
 from fluxkeep.api.app import Application
+from fluxkeep.api.auditing import audited
 from fluxkeep.api.endpoint import Endpoint
 from fluxkeep.api.limits import Limits
 from fluxkeep.api.serving import Address, Tls, require_free, resolve_address, serve
@@ -51,6 +52,7 @@ from fluxkeep.api.v2 import (
 )
 from fluxkeep.api.v2 import config as config_endpoints
 from fluxkeep.api.v2 import labels as label_endpoints
+from fluxkeep.audit.writer import AuditLog
 from fluxkeep.backup.restore import Restores
 from fluxkeep.backup.snapshot import Backups
 from fluxkeep.clock import Clock, SystemClock
@@ -156,6 +158,7 @@ def build(settings: Settings, clock: Clock, house: contextlib.ExitStack) -> Appl
         housekeeping.every(interval / SECOND, upkeep.enforce_retention)
     house.callback(housekeeping.stop)
     housekeeping.start()
+    _watch(metrics, tenancy, credentials, clock)
     endpoints: list[Endpoint] = [
         *health.endpoints(
             clock=clock, metrics=metrics, commit=COMMIT, metrics_disabled=settings.flag("metrics-disabled")
@@ -189,14 +192,32 @@ def build(settings: Settings, clock: Clock, house: contextlib.ExitStack) -> Appl
         *v1_query.endpoints(lambda access: CallerDatabases(access, tenancy, engine.reader, ingest.delete), clock),
     ]
     endpoints.append(root.contract_endpoint(endpoints))
+    audit_log = AuditLog(store.path.with_name("audit.log"), clock, fail_closed=settings.flag("audit-fail-closed"))
+    house.callback(audit_log.close)
     return Application(
-        endpoints,
+        audited(endpoints, audit_log),
         recognizer=credentials.authenticator,
         metrics=metrics,
         limits=limits,
         secure=secure,
         pages=Pages(disabled=settings.flag("ui-disabled")).answer,
         public_origin=settings.text("http-public-origin"),
+    )
+
+
+def _watch(metrics: Metrics, tenancy: Tenancy, credentials: Credentials, clock: Clock) -> None:
+    """Expose what the instance has, under the reference's names (http-api.md §2)."""
+    directory, started = tenancy.directory, clock.monotonic_ns()
+    counts: dict[str, Callable[[], float]] = {
+        "organizations": lambda: len(directory.now.organizations.all),
+        "buckets": lambda: len(directory.now.buckets.all),
+        "users": lambda: len(directory.now.users.all),
+        "tokens": credentials.authorizations.count,
+    }
+    for what, count in counts.items():
+        metrics.watch(f"influxdb_{what}_total", f"Number of total {what} on the server", count)
+    metrics.watch(
+        "influxdb_uptime_seconds", "Seconds since the start", lambda: (clock.monotonic_ns() - started) / SECOND
     )
 
 
