@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import pandas as pd
@@ -47,7 +46,7 @@ class House:
 
 
 @pytest.fixture
-def house(server: Server) -> Iterator[House]:
+def house(server: Server) -> House:
     return House(server)
 
 
