@@ -67,6 +67,8 @@ class Engine:
         evaluator = Evaluator(now_ns=now_ns, sources=sources, execute=self._demand)
         program = evaluator.run(file, extern)
         check_results(program.results)
+        # Of equal standing, and the reference's order: by name. Source: recorded answers.
+        program.results.sort(key=lambda result: result[0])
         names = [name for name, _ in program.results]
         roots = [node for _, node in program.results] + program.effects
         execution = _prepare(roots, evaluator, self)

@@ -12,8 +12,8 @@ import polars as pl
 
 from fluxkeep.datamodel.tables import ORDER, TABLE, Block, Column, Columns, ColumnType, Stream, Value
 from fluxkeep.errors import InvalidInput
-from fluxkeep.flux.execute.regroup import piece_of, rebuild, sort_tables
-from fluxkeep.instants import format_rfc3339
+from fluxkeep.flux.execute.regroup import Piece, piece_of, rebuild, sort_tables
+from fluxkeep.flux.interpreter.values import nine_digits
 
 _ID = "\0id"
 _NAME = "\0name"
@@ -69,7 +69,7 @@ def _pivot_family(
     members: list[tuple[Block, tuple[str, ...]]], row_key: Sequence[str], column_key: Sequence[str], value: str
 ) -> list[Block]:
     """The tables whose new keys have the same columns."""
-    first, key = members[0]
+    first, key = min(members, key=lambda m: m[0].keys[ORDER][0])
     fixed: Columns = tuple(c for c in first.columns if c.label in key or c.label in row_key)
     labels = [c.label for c in fixed]
     parts = []
@@ -90,7 +90,9 @@ def _pivot_family(
         parts.append(frame.with_columns(pl.lit(kind.value).alias("\0kind")))
     rows = pl.concat(parts, how="diagonal").sort(ORDER, maintain_order=True)
     if not rows.height:
-        return []
+        # Tables without rows stay, without new columns.
+        empty = pl.concat([b.keys.select(ORDER, *key) for b, _ in members])
+        return rebuild([Piece(fixed, key, rows.select(ORDER, *labels), empty)])
     tables = rows.select(key).unique(maintain_order=True).with_row_index(_ID) if key else None
     ids = (
         rows.select(key).join(tables, on=list(key), how="left", nulls_equal=True, maintain_order="left")[_ID]
@@ -99,7 +101,7 @@ def _pivot_family(
     )
     rows = rows.with_columns(ids)
     # Tables that have the same new columns, in the same order, share a block.
-    named = rows.select(_ID, _NAME, "\0kind").unique([_ID, _NAME], keep="last", maintain_order=True)
+    named = rows.select(_ID, _NAME, "\0kind").unique([_ID, _NAME], keep="first", maintain_order=True)
     shapes: dict[tuple[tuple[str, str], ...], list[int]] = {}
     for (table,), group in named.group_by(_ID, maintain_order=True):
         pairs = tuple(zip(group[_NAME].to_list(), group["\0kind"].to_list(), strict=True))
@@ -171,9 +173,7 @@ def _spell(value: Value, kind: ColumnType) -> str:
     if kind is ColumnType.FLOAT:
         return go_exponent(float(value))
     if kind is ColumnType.TIME:
-        text = format_rfc3339(int(value)).removesuffix("Z")
-        head, _, fraction = text.partition(".")
-        return f"{head}.{fraction.ljust(9, '0')}Z"
+        return nine_digits(int(value))
     if kind is ColumnType.BOOL:
         return "true" if value else "false"
     return str(value)

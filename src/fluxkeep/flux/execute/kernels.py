@@ -63,6 +63,8 @@ def _string(arguments: Mapping[str, Term]) -> Cell:
     if cell.kind == "string":
         return cell
     kind = ColumnType(cell.kind)
+    if kind is ColumnType.TIME:
+        return Cell(cell.expr.cast(pl.Datetime("ns")).dt.strftime("%Y-%m-%dT%H:%M:%S%.9fZ"), "string")
     return Cell(cell.expr.map_batches(lambda s: format_column(s, kind), return_dtype=pl.String), "string")
 
 

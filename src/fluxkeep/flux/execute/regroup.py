@@ -177,7 +177,7 @@ def unite(schemas: Sequence[Columns]) -> Columns:
             if known.type is not column.type:
                 raise InvalidInput(
                     f'schema collision detected: column "{column.label}" is both of type '
-                    f"{known.type.value} and {column.type.value}"
+                    f"{column.type.value} and {known.type.value}"
                 )
     return tuple(united.values())
 

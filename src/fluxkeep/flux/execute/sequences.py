@@ -153,7 +153,9 @@ def elapsed(blocks: Stream, unit_ns: int, time: str, label: str) -> list[Block]:
         if column is None:
             raise InvalidInput(f'column "{time}" does not exist')
         if column.type is not ColumnType.TIME:
-            raise InvalidInput(f'column "{time}" is not of type time')
+            # Quirk: no error, and no rows. Source: recorded answers.
+            out.append(block.with_rows(block.rows.head(0)))
+            continue
         steps = per_row(block, {"v": block.series(time)}, pl.col("v").diff())
         whole = (steps.abs() // unit_ns) * steps.sign()
         extended = set_column(block, Column(label, ColumnType.INT), whole.cast(pl.Int64))

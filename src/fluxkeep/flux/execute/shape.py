@@ -13,7 +13,7 @@ import polars as pl
 from fluxkeep.datamodel.tables import ORDER, TABLE, Block, Column, ColumnType, Stream
 from fluxkeep.datamodel.timerange import TimeRange
 from fluxkeep.errors import InvalidInput
-from fluxkeep.flux.execute.regroup import by_order, piece_of, rebuild
+from fluxkeep.flux.execute.regroup import Piece, by_order, piece_of, rebuild
 from fluxkeep.flux.execute.rows import RowFunction, predicate
 
 _AT = "\0at"
@@ -168,7 +168,12 @@ def select_columns(blocks: Stream, keeps: Callable[[Block], Iterable[str]]) -> l
         columns = tuple(c for c in block.columns if c.label in kept)
         key = tuple(k for k in block.key if k in kept)
         changed = changed or key != block.key
-        pieces.append(piece_of(block, key, columns))
+        piece = piece_of(block, key, columns)
+        if not columns:
+            # Rows without columns are no rows.
+            piece = Piece((), (), piece.frame.head(0), block.keys.select(ORDER))
+            changed = True
+        pieces.append(piece)
         rows = block.rows.select(TABLE, *(block.rows[c.label] for c in columns if c.label not in block.key))
         out.append(Block(columns, key, block.keys, rows))
     return rebuild(pieces) if changed else out

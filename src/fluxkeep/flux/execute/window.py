@@ -23,6 +23,7 @@ class WindowSpec:
 
     Attributes:
         window: None for `every: inf`, one window that is the bounds.
+        local: Whether the windows follow another clock than UTC's.
         time_first: Columns come as the time, the key, the rest.
     """
 
@@ -31,6 +32,7 @@ class WindowSpec:
     start: str = "_start"
     stop: str = "_stop"
     create_empty: bool = False
+    local: bool = False
     time_first: bool = False
 
 

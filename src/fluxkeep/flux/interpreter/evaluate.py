@@ -139,7 +139,8 @@ class Evaluator:
                 self._file.names[declaration.name] = self.package(declaration.path.value)
             for statement in part.body:
                 self._statement(statement, self._file)
-        if not self.program.results and not self.program.effects:
+        foreign = file.package is not None and file.package.id.name != "main"
+        if foreign or (not self.program.results and not self.program.effects):
             raise InvalidInput(_NO_STREAMS)
         return self.program
 

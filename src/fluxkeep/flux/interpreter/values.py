@@ -300,7 +300,7 @@ def format_value(value: Value) -> str | None:
         case bool():
             return "true" if value else "false"
         case Time():
-            return format_rfc3339(value)
+            return nine_digits(value)
         case int():
             return str(int(value))
         case float():
@@ -315,6 +315,12 @@ def format_value(value: Value) -> str | None:
             return pattern
         case _:
             return None
+
+
+def nine_digits(ns: int) -> str:
+    """A time as RFC 3339 with nine digits after the second."""
+    head, _, fraction = format_rfc3339(ns).removesuffix("Z").partition(".")
+    return f"{head}.{fraction.ljust(9, '0')}Z"
 
 
 def is_null(value: Value) -> bool:

@@ -189,10 +189,15 @@ class Window:
 
 @dataclass(frozen=True, slots=True)
 class Reduce:
-    """One of the aggregates and selectors that storage knows."""
+    """One of the aggregates and selectors that storage knows.
+
+    Attributes:
+        keep_order: Tables stay in the order of a grouped read; otherwise selectors order them by key.
+    """
 
     kind: Aggregate
     column: str
+    keep_order: bool = False
 
     @property
     def label(self) -> str:
@@ -203,7 +208,8 @@ class Reduce:
         """In memory."""
         if self.kind in _AGGREGATES:
             return aggregates.aggregate(inputs[0], self.column, _AGGREGATES[self.kind])
-        return sort_tables(aggregates.select(inputs[0], self.column, _SELECTORS[self.kind]))
+        selected = aggregates.select(inputs[0], self.column, _SELECTORS[self.kind])
+        return selected if self.keep_order else sort_tables(selected)
 
 
 _AGGREGATES = {Aggregate.COUNT: aggregates.count, Aggregate.SUM: aggregates.sum_, Aggregate.MEAN: aggregates.mean}

@@ -189,11 +189,22 @@ def window_read(node: Node, uses: Uses) -> Node | None:
     scan = _plain(inner.inputs[0], uses)
     if scan is None or scan.group is not None or window is None or window.every != window.period:
         return None
-    if (spec.time, spec.start, spec.stop) != ("_time", "_start", "_stop") or window.location != "UTC":
+    if (spec.time, spec.start, spec.stop) != ("_time", "_start", "_stop") or spec.local:
         return None
     if window.offset.months < 0 or window.offset.ns < 0:
         return None
     return _put(node, replace(scan, aggregate=operation.kind, spec=spec), inner.inputs[0])
+
+
+def select_grouped(node: Node, uses: Uses) -> Node | None:
+    """A selector over a grouped read leaves its order of tables."""
+    operation = node.operation
+    if not isinstance(operation, op.Reduce) or operation.keep_order:
+        return None
+    scan = _plain(node.inputs[0], uses)
+    if scan is None or scan.group is None:
+        return None
+    return Node(replace(operation, keep_order=True), node.inputs, node.site)
 
 
 def fill_read(node: Node, uses: Uses) -> Node | None:
@@ -268,6 +279,7 @@ RULES: tuple[Rule, ...] = (
     group_read,
     aggregate_read,
     window_read,
+    select_grouped,
     fill_read,
     unwindow_read,
     limit_read,

@@ -16,7 +16,7 @@ from fluxkeep.errors import InvalidInput
 from fluxkeep.flux.interpreter.calls import Call
 from fluxkeep.flux.interpreter.values import Null, Time, Value, kind_of
 from fluxkeep.flux.stdlib.registry import Package
-from fluxkeep.instants import DAY, MICROSECOND, MILLISECOND, SECOND, Duration, add_months
+from fluxkeep.instants import DAY, MICROSECOND, MILLISECOND, SECOND, Duration
 
 PACKAGE = Package("date")
 _DAYS = ("Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday")
@@ -48,7 +48,8 @@ def instant(call: Call, name: str) -> int | None:
         case Time():
             return int(value)
         case Duration():
-            return add_months(call.evaluator.now(), value.months) + value.ns
+            zone, fixed = call.location()
+            return moved(call.evaluator.now(), value, zone, fixed)
     raise InvalidInput(f"cannot convert {kind_of(value)} to time")
 
 

@@ -165,6 +165,8 @@ def _unpivoted(blocks: Sequence[Block], others: Sequence[str]) -> list[Block]:
                     values.alias("_value"),
                 ]
             )[known]
-            columns = (*fixed, Column("_field", ColumnType.STRING), Column("_value", column.type))
+            key = tuple(c for c in fixed if c.label in block.key)
+            rest = tuple(c for c in fixed if c not in key)
+            columns = (*key, Column("_field", ColumnType.STRING), *rest, Column("_value", column.type))
             pieces.append(Piece(columns, (*block.key, "_field"), frame))
     return rebuild(pieces)

@@ -52,6 +52,7 @@ def window(call: Call) -> Value:
         start=call.string("startColumn", "_start"),
         stop=call.string("stopColumn", "_stop"),
         create_empty=call.bool("createEmpty", default=False),
+        local=call.location() != ("UTC", 0),
     )
     return call.node(op.Window(spec), call.stream())
 
@@ -60,9 +61,11 @@ def window(call: Call) -> Value:
 def aggregateWindow(call: Call) -> Value:  # noqa: N802 - Flux's name
     """One value a window, by time."""
     create_empty = call.bool("createEmpty", default=True)
-    column = call.string("column", "_value")
+    column, local = call.string("column", "_value"), call.location() != ("UTC", 0)
     source, target = call.string("timeSrc", "_stop"), call.string("timeDst", "_time")
-    windowed = call.node(op.Window(WindowSpec(window=_windows(call), create_empty=create_empty)), call.stream())
+    windowed = call.node(
+        op.Window(WindowSpec(window=_windows(call), create_empty=create_empty, local=local)), call.stream()
+    )
     reduced = call.invoke(call.function("fn"), tables=windowed, column=column)
     if not isinstance(reduced, StreamValue):
         raise InvalidInput("aggregateWindow: fn must return a stream of tables")

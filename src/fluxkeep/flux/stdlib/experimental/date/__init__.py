@@ -1,0 +1,1 @@
+"""Packages on dates on their way into the library."""

@@ -1,0 +1,1 @@
+"""Packages that only the test corpus uses."""
