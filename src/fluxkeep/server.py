@@ -62,7 +62,7 @@ from fluxkeep.credentials.services import CredentialOptions, Credentials
 from fluxkeep.credentials.sessions import SessionOptions
 from fluxkeep.errors import InvalidInput
 from fluxkeep.ids import IdGenerator
-from fluxkeep.ingest import Ingest
+from fluxkeep.ingest import STRING_BYTES_MAX, Ingest, PointRules
 from fluxkeep.ingest.upkeep import Upkeep
 from fluxkeep.instants import MINUTE, SECOND
 from fluxkeep.metastore.engine import MetaStore
@@ -147,7 +147,11 @@ def build(settings: Settings, clock: Clock, house: contextlib.ExitStack) -> Appl
     house.callback(credentials.close)
     engine = Engine(settings.engine_path, clock)
     house.callback(engine.close)
-    ingest = Ingest(engine, clock)
+    rules = PointRules(
+        string_bytes_max=None if settings.flag("storage-no-validate-field-size") else STRING_BYTES_MAX,
+        printable_keys=settings.flag("storage-validate-keys"),
+    )
+    ingest = Ingest(engine, clock, rules=rules, metrics=metrics)
     limits = _limits(settings)
     queries = Queries(tenancy.directory, engine.reader, clock)
     housekeeping = Housekeeping()

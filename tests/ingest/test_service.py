@@ -11,9 +11,10 @@ from fluxkeep.datamodel.predicates import Compare, Op, Predicate
 from fluxkeep.datamodel.timerange import TimeRange
 from fluxkeep.errors import DeviceFull, Forbidden, Internal, InvalidInput, Unprocessable
 from fluxkeep.ids import BucketID
-from fluxkeep.ingest import Ingest, v1_precision
+from fluxkeep.ingest import Ingest, PointRules, v1_precision
 from fluxkeep.instants import HOUR, SECOND, Precision
 from fluxkeep.lineprotocol import ParseLimits
+from fluxkeep.metrics import Metrics
 from fluxkeep.storage.engine import Engine
 from fluxkeep.storage.outcomes import StoredBucket, WriteOutcome
 from fluxkeep.storage.settings import StorageOptions
@@ -171,3 +172,31 @@ def test_types_hold_across_the_parts_of_a_sparse_measurement(house: House) -> No
     assert len(house.rows()) == 700
     write(house, "m f0=2 0")
     assert house.rows()[0] == ("m", {}, "f0", 0, 2.0)
+
+
+def test_strings_of_any_length_where_the_limit_is_off(house: House) -> None:
+    loose = Ingest(house.engine, house.clock, rules=PointRules(string_bytes_max=None))
+    loose.write(OPERATOR, BUCKET, b'm s="' + b"x" * 1_048_577 + b'" 1', Precision.NS)
+    assert [len(row[4]) for row in house.rows()] == [1_048_577]
+
+
+@pytest.mark.parametrize("key", ["m\x01", "m,t=a\x7fb", "m,k\ufffd=a", "m\u200b"])
+def test_keys_must_be_printable_where_that_is_asked_for(house: House, key: str) -> None:
+    write(house, f"{key} v=1 1")
+    strict = Ingest(house.engine, house.clock, rules=PointRules(printable_keys=True))
+    with pytest.raises(Unprocessable) as caught:
+        strict.write(OPERATOR, BUCKET, f"m,t=☃ v=2 2\n{key} v=3 3".encode(), Precision.NS)
+    assert caught.value.message == (
+        f'failure writing points to database: partial write: key contains invalid unicode: "{key}" dropped=1'
+    )
+    assert sorted(row[4] for row in house.rows()) == [1, 2]
+
+
+def test_points_are_counted(house: House) -> None:
+    metrics = Metrics()
+    counting = Ingest(house.engine, house.clock, metrics=metrics)
+    counting.write(OPERATOR, BUCKET, b"m v=1 1\nm v=2 2", Precision.NS)
+    with pytest.raises(Unprocessable):
+        counting.write(OPERATOR, BUCKET, b"m v=3 3\nm v=1i 4\nm time=1 5", Precision.NS)
+    assert metrics.registry.get_sample_value("storage_writer_ok_points_total") == 3
+    assert metrics.registry.get_sample_value("storage_writer_dropped_points_total") == 2

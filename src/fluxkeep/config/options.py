@@ -116,8 +116,8 @@ REFERENCE: tuple[Option, ...] = (
     Option("storage-series-id-set-cache-size", N, 0, "no such cache here"),
     Option("storage-series-file-max-concurrent-snapshot-compactions", N, 0, "no such files here"),
     Option("storage-tsm-use-madv-willneed", B, False, "no such files here"),
-    Option("storage-no-validate-field-size", B, False, "accept strings above 1 MiB"),
-    Option("storage-validate-keys", B, False, "refuse keys that are not UTF-8"),
+    Option("storage-no-validate-field-size", B, False, "accept strings above 1 MiB", effective=True),
+    Option("storage-validate-keys", B, False, "refuse keys that are not UTF-8", effective=True),
     Option("storage-retention-check-interval", P, 30 * MINUTE, "how often expired data is dropped", effective=True),
     Option("storage-shard-precreator-check-interval", P, 10 * MINUTE, "shards are made when written"),
     Option("storage-shard-precreator-advance-period", P, 30 * MINUTE, "shards are made when written"),
@@ -135,6 +135,7 @@ OURS: tuple[Option, ...] = (
     Option("http-threads-max", N, 32, "requests at work at once", effective=True),
     Option("http-waiting-max", N, 4096, "requests that may wait for a thread", effective=True),
     Option("token-hash-key-file", T, "", "keys for the digests of API tokens", effective=True),
+    Option("audit-fail-closed", B, False, "refuse administrative acts that cannot be recorded", effective=True),
     Option("http-connections-max", N, 8192, "open connections", effective=True),
     Option("http-public-origin", T, "", "scheme://host:port that browsers see behind a proxy", effective=True),
 )

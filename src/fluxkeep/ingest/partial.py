@@ -2,7 +2,7 @@
 
 What storage refuses it says in types (`storage.outcomes`); what ingest itself
 finds in the columns before is here: fields named `time`, strings that are too
-long. One text answers the client, chosen as the reference chooses: first what
+long, keys that are no text. One text answers the client, chosen as the reference chooses: first what
 a shard refused, then retention, then fields that were taken away.
 
 Source: http-api.md §6.2, §6.5.
@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fluxkeep.datamodel.points import FieldColumn, MeasurementBatch, PointBatch, Strings
+from fluxkeep.datamodel.series import Series
 from fluxkeep.instants import format_go_duration, format_rfc3339
 from fluxkeep.storage.outcomes import BeyondRetention, Refusal, StoredBucket, TypeConflicts
 from fluxkeep.storage.shards import bounds_of, group_duration
@@ -25,6 +26,20 @@ STRING_BYTES_MAX = 1_048_576
 
 _TIME = "time"
 _PREFIX = "failure writing points to database: partial write: "
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PointRules:
+    """What a point must keep to; the server's settings.
+
+    Attributes:
+        string_bytes_max: Of a string value; None for any length (`storage-no-validate-field-size`).
+        printable_keys: Measurements, tag keys and values must be printable text
+            (`storage-validate-keys`). U+FFFD is not: the parser puts it where bytes were no UTF-8.
+    """
+
+    string_bytes_max: int | None = STRING_BYTES_MAX
+    printable_keys: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,29 +57,30 @@ class Findings:
 
     Attributes:
         empty: Points whose only field is `time`; storage drops them without a word.
-        long: Points with a string that is too long; storage must be told to refuse them.
+        unfit: Points that break a rule; storage must be told to refuse them.
         stripped: Measurement of the first point that loses a field `time` and keeps others.
     """
 
     empty: tuple[Finding, ...] = ()
-    long: tuple[Finding, ...] = ()
+    unfit: tuple[Finding, ...] = ()
     stripped: str | None = None
 
     @property
     def refused(self) -> npt.NDArray[np.uint32]:
         """Ordinals of the points that storage must not take, ascending."""
-        return np.unique(np.array([finding.line for finding in self.long], np.uint32))
+        return np.unique(np.array([finding.line for finding in self.unfit], np.uint32))
 
 
-def inspect(batch: PointBatch, bound: int | None) -> Findings:
+def inspect(batch: PointBatch, rules: PointRules, bound: int | None) -> Findings:
     """Look for what storage does not judge.
 
     Args:
         batch: The write.
+        rules: What to look for.
         bound: Points before it are retention's business and left out.
     """
     empty: list[Finding] = []
-    long: list[Finding] = []
+    unfit: list[Finding] = []
     stripped: list[tuple[int, str]] = []
     for m in batch.measurements:
         young = None if bound is None else m.time >= bound
@@ -73,10 +89,13 @@ def inspect(batch: PointBatch, bound: int | None) -> Findings:
             reason = f'invalid field name: input field "time" on measurement "{m.measurement}" is invalid'
             empty += [Finding(int(m.line[i]), int(m.time[i]), reason) for i in alone.tolist()]
             stripped += [(int(m.line[beside[0]]), m.measurement)] if len(beside) else []
-        for f in m.fields:
-            if isinstance(f.values, Strings) and len(f.values.data) > STRING_BYTES_MAX:
-                long += _too_long(m, f, f.values, young)
-    return Findings(tuple(empty), tuple(long), min(stripped)[1] if stripped else None)
+        if rules.printable_keys:
+            unfit += _unprintable(m, young)
+        if rules.string_bytes_max is not None:
+            for f in m.fields:
+                if isinstance(f.values, Strings) and len(f.values.data) > rules.string_bytes_max:
+                    unfit += _too_long(m, f, f.values, rules.string_bytes_max, young)
+    return Findings(tuple(empty), tuple(unfit), min(stripped)[1] if stripped else None)
 
 
 def _with_time(
@@ -94,20 +113,42 @@ def _with_time(
 
 
 def _too_long(
-    m: MeasurementBatch, f: FieldColumn, strings: Strings, young: npt.NDArray[np.bool_] | None
+    m: MeasurementBatch, f: FieldColumn, strings: Strings, bytes_max: int, young: npt.NDArray[np.bool_] | None
 ) -> list[Finding]:
     sizes = np.diff(strings.offsets)
-    over = sizes > STRING_BYTES_MAX
+    over = sizes > bytes_max
     if young is not None:
         over &= young
     return [
         Finding(
             int(m.line[i]),
             int(m.time[i]),
-            f'input field "{f.name}" on measurement "{m.measurement}" is too long, {sizes[i]} > {STRING_BYTES_MAX}',
+            f'input field "{f.name}" on measurement "{m.measurement}" is too long, {sizes[i]} > {bytes_max}',
         )
         for i in np.flatnonzero(over).tolist()
     ]
+
+
+def _unprintable(m: MeasurementBatch, young: npt.NDArray[np.bool_] | None) -> list[Finding]:
+    bad = np.array([not _is_printable(series) for series in m.series], np.bool_)
+    if not bad.any():
+        return []
+    rows = bad[m.series_index]
+    if young is not None:
+        rows &= young
+    return [
+        Finding(
+            int(m.line[i]),
+            int(m.time[i]),
+            f'key contains invalid unicode: "{m.series[int(m.series_index[i])].key}"',
+        )
+        for i in np.flatnonzero(rows).tolist()
+    ]
+
+
+def _is_printable(series: Series) -> bool:
+    texts = (series.measurement, *(text for tag in series.tags for text in tag))
+    return all(text.isprintable() and "\ufffd" not in text for text in texts)
 
 
 def refusal_text(bucket: StoredBucket, findings: Findings, refusals: Sequence[Refusal]) -> str | None:
@@ -138,7 +179,8 @@ def refusal_text(bucket: StoredBucket, findings: Findings, refusals: Sequence[Re
 
 
 def _earliest_group(bucket: StoredBucket, findings: Findings) -> list[Finding]:
-    found = list({finding.line: finding for finding in (*findings.empty, *findings.long)}.values())
+    # A point may break several rules and counts once.
+    found = list({finding.line: finding for finding in (*findings.empty, *findings.unfit)}.values())
     if not found:
         return []
     duration = group_duration(bucket.retention_ns, bucket.shard_group_ns)

@@ -21,9 +21,10 @@ from fluxkeep.datamodel.predicates import Predicate
 from fluxkeep.datamodel.timerange import TimeRange
 from fluxkeep.errors import Forbidden, Internal, InvalidInput, Unprocessable
 from fluxkeep.ids import BucketID
-from fluxkeep.ingest.partial import inspect, refusal_text
+from fluxkeep.ingest.partial import PointRules, inspect, refusal_text
 from fluxkeep.instants import Precision
 from fluxkeep.lineprotocol import ParseLimits, SeriesMemory, encode, parse
+from fluxkeep.metrics import Metrics
 from fluxkeep.storage.outcomes import StoredBucket, WriteOutcome
 from fluxkeep.storage.write_plan import retention_bound
 from fluxkeep.tenancy.values import Bucket
@@ -54,7 +55,13 @@ class Ingest:
     """The only way for a caller's points into the store, and out of it by deletion."""
 
     def __init__(
-        self, store: Store, clock: Clock, *, limits: ParseLimits | None = None, series_max: int = 131_072
+        self,
+        store: Store,
+        clock: Clock,
+        *,
+        limits: ParseLimits | None = None,
+        rules: PointRules | None = None,
+        metrics: Metrics | None = None,
     ) -> None:
         """Take what the house has built.
 
@@ -62,12 +69,15 @@ class Ingest:
             store: Where points go.
             clock: Gives points without a timestamp theirs.
             limits: Of what is parsed.
-            series_max: Series that are remembered between writes so as not to be parsed again.
+            rules: For points.
+            metrics: Counts points that were stored and that were refused.
         """
         self._store = store
         self._clock = clock
         self._limits = limits or ParseLimits()
-        self._memory = SeriesMemory(series_max)
+        self._rules = rules or PointRules()
+        self._metrics = metrics or Metrics()
+        self._memory = SeriesMemory()
 
     def require_write(self, access: Access, bucket: Bucket) -> None:
         """Return only if the caller may write to the bucket; asked before a body is even unpacked.
@@ -120,11 +130,13 @@ class Ingest:
         if not batch.measurements:
             return
         stored = StoredBucket(bucket.id, bucket.retention_ns, bucket.shard_group_ns)
-        findings = inspect(batch, retention_bound(stored, now))
+        findings = inspect(batch, self._rules, retention_bound(stored, now))
         try:
             outcome = self._store.write(stored, batch, body, precision, now, findings.refused.tolist())
         except Internal as error:
             raise Internal(f"unexpected error writing points to database: {error.message}") from error
+        self._metrics.points_written.inc(outcome.accepted)
+        self._metrics.points_refused.inc(batch.point_count - outcome.accepted)
         text = refusal_text(stored, findings, outcome.refusals)
         if text is not None:
             raise Unprocessable(text)
