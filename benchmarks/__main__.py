@@ -1,0 +1,18 @@
+"""`python -m benchmarks [name …]`: every benchmark in turn, or those named."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+
+NAMES = ("parse", "authenticate", "http", "ingest", "queries")
+
+
+def main() -> None:
+    for name in sys.argv[1:] or NAMES:
+        print(f"\n=== {name}", flush=True)
+        importlib.import_module(f"benchmarks.{name}").main()
+
+
+if __name__ == "__main__":
+    main()
