@@ -209,3 +209,30 @@ def test_wide_and_long_scripts_are_checked_in_little_time() -> None:
     assert faults(long) == []
     many = "\n".join(f"f{n} = (a) => f{n - 1}(a: a)" if n else "f0 = (a) => a" for n in range(500))
     assert faults(many) == []
+
+
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize(
+    "text",
+    [
+        "d = (x) => ({l: x, r: x})\n"
+        + "\n".join(
+            f"d{n} = (x) => {'d' if n == 0 else f'd{n - 1}'}(x: {'d' if n == 0 else f'd{n - 1}'}(x: x))"
+            for n in range(12)
+        ),
+        "d = (x) => [[x: x]: [x: x]]\nx = " + "d(x: " * 30 + "1" + ")" * 30,
+        "d = (x) => ({l: x, r: x})\nx = " + "d(x: " * 30 + "1" + ")" * 30 + "\ny = x.nope",
+        "d = (x) => ({l: x, r: x})\nx = "
+        + "d(x: " * 30
+        + "1"
+        + ")" * 30
+        + "\ny = "
+        + "d(x: " * 30
+        + "1"
+        + ")" * 30
+        + "\nz = [x, y]",
+        "d = (x) => ({l: x, r: x})\nx = " + "d(x: " * 30 + "1" + ")" * 30 + "\ny = x == x",
+    ],
+)
+def test_types_that_explode_are_refused_or_checked_in_time(text: str) -> None:
+    assert all(len(fault) < 100_000 for fault in faults(text))

@@ -17,6 +17,7 @@ from fluxkeep.flux.semantic.infer import Inference
 from fluxkeep.flux.semantic.signatures import Package
 from fluxkeep.flux.semantic.structure import find_binding_problems, find_structure_problems
 from fluxkeep.flux.semantic.types import Type
+from fluxkeep.flux.semantic.unify import TOO_LARGE
 from fluxkeep.flux.syntax import ast
 from fluxkeep.flux.syntax.problems import Problem, find_problems, render
 
@@ -54,9 +55,14 @@ def check(file: ast.File, *, externs: ast.File | None = None) -> CheckedProgram:
         raise InvalidInput("compilation failed: " + render(syntax))
     _refuse([problem for each in files for problem in find_structure_problems(each)])
     inference = Inference()
-    for each in files:
-        inference.file(each)
-    _refuse([Problem(location, fault.text()) for location, fault in inference.faults])
+    try:
+        for each in files:
+            inference.file(each)
+        types_and_names = [Problem(location, fault.text()) for location, fault in inference.faults]
+    except RecursionError:
+        # The tree's depth is bounded and safe to walk; types may nest deeper than any tree, in a few lines.
+        raise InvalidInput(TOO_LARGE) from None
+    _refuse(types_and_names)
     _refuse([problem for each in files for problem in find_binding_problems(each)])
     if any(isinstance(statement, ast.TestCaseStatement) for each in files for statement in each.body):
         raise Internal(

@@ -37,7 +37,7 @@ from fluxkeep.flux.semantic.types import (
     instantiate,
     resolve,
 )
-from fluxkeep.flux.semantic.unify import Fault, Wording, constrain, unify, unify_functions
+from fluxkeep.flux.semantic.unify import Fault, Unifier, Wording
 from fluxkeep.flux.syntax import ast
 
 _ARITHMETIC = {
@@ -83,6 +83,7 @@ class Inference:
         self.faults: list[tuple[ast.SourceLocation, Fault]] = []
         self._scope = _Scope()
         self._level = 0
+        self._unifier = Unifier()
 
     @property
     def names(self) -> dict[str, Type | signatures.Package]:
@@ -345,7 +346,7 @@ class Inference:
             return result
         if argument is not None and callee.pipe:
             places.setdefault(callee.pipe[0], argument)
-        for name, fault in unify_functions(callee, actual):
+        for name, fault in self._unifier.unify_functions(callee, actual):
             self.faults.append((places.get(name, node).location, fault))
         return result
 
@@ -355,10 +356,10 @@ class Inference:
         return Var(self._level, kinds)
 
     def _equal(self, expected: Type, actual: Type, where: ast.Node) -> None:
-        self.faults += [(where.location, fault) for fault in unify(expected, actual)]
+        self.faults += [(where.location, fault) for fault in self._unifier.unify(expected, actual)]
 
     def _able(self, t: Type, kind: str, where: ast.Node) -> None:
-        self.faults += [(where.location, fault) for fault in constrain(t, kind)]
+        self.faults += [(where.location, fault) for fault in self._unifier.constrain(t, kind)]
 
     def _say(self, where: ast.Node, message: str) -> None:
         self.faults.append((where.location, Wording(message=message)))

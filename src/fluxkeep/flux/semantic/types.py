@@ -140,14 +140,16 @@ def row(record: Record) -> tuple[list[tuple[str, Type]], Var | None]:
     return fields, None
 
 
-def variables(t: Type) -> Iterator[Var]:
-    """The unfilled variables within a type, each as often as it stands there."""
+def walk(t: Type) -> Iterator[Type]:
+    """A type and all types within it, each once however often it stands there."""
+    seen: set[int] = set()
     stack = [t]
     while stack:
         current = resolve(stack.pop())
-        if isinstance(current, Var):
+        if id(current) not in seen:
+            # Nothing here is made while walking, so an identity stays what it was.
+            seen.add(id(current))
             yield current
-        else:
             stack += parts(current)
 
 
@@ -167,33 +169,35 @@ def parts(t: Type) -> list[Type]:
             return []
 
 
-def instantiate(t: Type, level: int, fresh: dict[Var, Var] | None = None) -> Type:
-    """The type with a new variable for each generic one; shares what has none."""
-    if fresh is None:
-        fresh = {}
+def instantiate(t: Type, level: int, made: dict[int, Type] | None = None) -> Type:
+    """The type with a new variable for each generic one; what stands in it twice is copied once."""
     t = resolve(t)
+    if made is None:
+        made = {}
+    found = made.get(id(t))
+    if found is None:
+        found = made[id(t)] = _copy(t, level, made)
+    return found
+
+
+def _copy(t: Type, level: int, made: dict[int, Type]) -> Type:
     match t:
         case Var():
-            if t.level != GENERIC:
-                return t
-            if t not in fresh:
-                fresh[t] = Var(level, t.kinds)
-            return fresh[t]
+            return Var(level, t.kinds) if t.level == GENERIC else t
         case Collection(kind=kind, element=element):
-            copy = instantiate(element, level, fresh)
-            return t if copy is element else Collection(kind, copy)
+            return Collection(kind, instantiate(element, level, made))
         case Dictionary(key=key, value=value):
-            return Dictionary(instantiate(key, level, fresh), instantiate(value, level, fresh))
+            return Dictionary(instantiate(key, level, made), instantiate(value, level, made))
         case Record():
             fields, tail = row(t)
-            copied = tuple((label, instantiate(item, level, fresh)) for label, item in fields)
-            return Record(copied, None if tail is None else instantiate(tail, level, fresh))
+            copied = tuple((label, instantiate(item, level, made)) for label, item in fields)
+            return Record(copied, None if tail is None else instantiate(tail, level, made))
         case Function():
             return Function(
-                {name: instantiate(item, level, fresh) for name, item in t.required.items()},
-                instantiate(t.result, level, fresh),
-                {name: instantiate(item, level, fresh) for name, item in t.optional.items()},
-                (t.pipe[0], instantiate(t.pipe[1], level, fresh)) if t.pipe else None,
+                {name: instantiate(item, level, made) for name, item in t.required.items()},
+                instantiate(t.result, level, made),
+                {name: instantiate(item, level, made) for name, item in t.optional.items()},
+                (t.pipe[0], instantiate(t.pipe[1], level, made)) if t.pipe else None,
             )
         case _:
             return t
@@ -201,17 +205,21 @@ def instantiate(t: Type, level: int, fresh: dict[Var, Var] | None = None) -> Typ
 
 def generalise(t: Type, level: int) -> Type:
     """Make the variables that came up deeper than `level` stand for any type; changes them in place."""
-    for variable in variables(t):
-        if variable.level > level:
-            variable.level = GENERIC
+    for found in walk(t):
+        if isinstance(found, Var) and found.level > level:
+            found.level = GENERIC
     return t
 
 
+_SHOWN_MAX = 500
+
+
 class Names:
-    """Letters for variables, in order of appearance, for one message."""
+    """Letters for variables, in order of appearance, for one message; what is too long to read is cut."""
 
     def __init__(self) -> None:
         self._names: dict[Var, str] = {}
+        self._shown = 0
 
     def of(self, variable: Var) -> str:
         """`A`, `B`, … `Z`, `A1`, …"""
@@ -221,6 +229,9 @@ class Names:
 
     def show(self, t: Type) -> str:
         """A type as Flux writes it."""
+        self._shown += 1
+        if self._shown > _SHOWN_MAX:
+            return "…"
         t = resolve(t)
         match t:
             case Var():
