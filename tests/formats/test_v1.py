@@ -78,6 +78,13 @@ def test_an_infinity_turns_the_statement_into_an_error(value: float, sign: str) 
     assert json.loads(body) == {"results": [{"statement_id": 3, "error": f"json: unsupported value: {sign}Inf"}]}
 
 
+def test_what_a_browser_could_take_for_html_is_escaped() -> None:
+    column = Series(name="m", columns=["s"], data=[["<a&b>\u2028"]])
+    body = encode_json([Result(statement_id=0, series=[column])], "")
+    assert b'"\\u003ca\\u0026b\\u003e\\u2028"' in body
+    assert json.loads(body)["results"][0]["series"][0]["values"] == [["<a&b>\u2028"]]
+
+
 def test_times() -> None:
     assert format_times([0, 1, SECOND // 2, -1], None) == [
         "1970-01-01T00:00:00Z",

@@ -150,6 +150,9 @@ def test_strings_and_booleans_have_no_mean(sources: MemorySources) -> None:
         ("SELECT count(distinct(host)) FROM cpu", None),
         ("SELECT max(m) FROM (SELECT mean(usage) AS m FROM cpu GROUP BY host)", [[0, 3.5]]),
         ("SELECT first(n), last(n) FROM cpu", [[0, 3, 4]]),
+        ("SELECT count(distinct(host)) FROM (SELECT n, host FROM cpu)", [[0, 2]]),
+        ("SELECT host FROM (SELECT n, host FROM cpu) WHERE host != 'a' LIMIT 1", [[1, "b"]]),
+        ("SELECT n FROM (SELECT n FROM cpu) WHERE host = 'a'", None),
         ("SELECT sum(n) / count(n) FROM cpu", [[0, 2.5]]),
         ("SELECT abs(n - 3) FROM cpu WHERE host = 'a'", [[1, 2], [2, 1]]),
     ],
@@ -157,6 +160,11 @@ def test_strings_and_booleans_have_no_mean(sources: MemorySources) -> None:
 def test_answers(sources: MemorySources, query: str, expected: object) -> None:
     found = rows(sources, query)
     assert found == ([] if expected is None else [({}, expected)])
+
+
+def test_windows_are_bounded(sources: MemorySources) -> None:
+    (answer,) = results(sources, "SELECT mean(usage) FROM cpu WHERE time > 0 GROUP BY time(1ns)")
+    assert str(answer["error"]).startswith("max-select-buckets limit exceeded: (")
 
 
 VALUES = st.one_of(st.integers(-5, 5), st.integers(-8, 8).map(lambda n: n / 4))

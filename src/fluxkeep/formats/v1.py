@@ -37,6 +37,14 @@ EPOCHS: Final[Mapping[str, int]] = {
 _TIME_EXTENSION = 5
 # Whole floats below this are int64 without a thought.
 _EXACT = float(1 << 53)
+# Escaped as in the reference, so that no browser takes an answer for HTML; in JSON they occur only inside strings.
+_UNSAFE = (
+    (b"<", b"\\u003c"),
+    (b">", b"\\u003e"),
+    (b"&", b"\\u0026"),
+    ("\u2028".encode(), b"\\u2028"),
+    ("\u2029".encode(), b"\\u2029"),
+)
 _EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 
 
@@ -123,7 +131,11 @@ def encode_json_chunks(results: Iterable[Result], epoch: str) -> Iterator[bytes]
 
 
 def _document(results: list[dict[str, Any]]) -> bytes:
-    return msgspec.json.encode({"results": results} if results else {}) + b"\n"
+    body = msgspec.json.encode({"results": results} if results else {})
+    for raw, escaped in _UNSAFE:
+        if raw in body:
+            body = body.replace(raw, escaped)
+    return body + b"\n"
 
 
 def _json_result(result: Result, epoch: str) -> dict[str, Any]:

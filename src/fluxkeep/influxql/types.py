@@ -53,6 +53,6 @@ def of_field(type_: FieldType) -> DataType:
 
 def stronger(one: DataType | None, other: DataType) -> DataType:
     """Which of two types of one field a reference without a cast reads."""
-    if one is None:
+    if one is None or one not in FIELD_ORDER:
         return other
     return min(one, other, key=FIELD_ORDER.index)

@@ -31,6 +31,7 @@ from fluxkeep.influxql.syntax.ast import (
     UnsignedLiteral,
     VarRef,
 )
+from fluxkeep.influxql.syntax.regex import matches
 from fluxkeep.influxql.types import DataType
 
 _WRAP = 1 << 64
@@ -110,8 +111,18 @@ def _as_unsigned(written: Expr, value: Typed) -> Typed:
 def _regex(op: str, a: Typed, pattern: Expr) -> Typed:
     if a.type not in (DataType.STRING, DataType.TAG) or not isinstance(pattern, Regex):
         return Typed(pl.lit(False), DataType.BOOLEAN)
-    found = a.expr.str.contains(pattern.pattern)
+    found = a.expr.map_batches(lambda texts: _matching(texts, pattern.pattern), return_dtype=pl.Boolean)
     return Typed(found if op == "=~" else ~found, DataType.BOOLEAN)
+
+
+def _matching(texts: pl.Series, pattern: str) -> pl.Series:
+    """Whether each text matches; each distinct text is looked at once.
+
+    Polars' own engine is not RE2: its classes hold other letters and it refuses other patterns.
+    """
+    distinct = texts.unique().drop_nulls()
+    kept = pl.Series([text for text in distinct.to_list() if matches(pattern, text)], dtype=pl.String)
+    return texts.is_in(kept.implode())
 
 
 _COMPARE: Final[dict[str, Callable[[pl.Expr, pl.Expr], pl.Expr]]] = {

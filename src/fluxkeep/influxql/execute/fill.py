@@ -5,13 +5,19 @@ Source: influxql.md §8, §12; recorded in golden/influxql/grouping-time.txt.
 
 from __future__ import annotations
 
+from typing import Final
+
 import numpy as np
 import polars as pl
 
+from fluxkeep.influxql.errors import QueryError
 from fluxkeep.influxql.execute.frames import sort_rows
 from fluxkeep.influxql.execute.windows import Int64s, Windows
 from fluxkeep.influxql.syntax.ast import Fill
 from fluxkeep.instants import MIN_TIME_NS
+
+# Windows of all groups together that one function may fill.
+FILLED_WINDOWS_MAX: Final = 20_000_000
 
 
 def fill_windows(
@@ -34,6 +40,7 @@ def fill_windows(
     """
     if fill is Fill.NONE or not len(values):
         return values
+    _require_few(values, windows)
     full = sort_rows(_expected(values, windows, descending=descending), descending=descending)
     if fill is Fill.NULL and counting:
         return full.with_columns(pl.col("v").fill_null(0))
@@ -46,6 +53,18 @@ def fill_windows(
             return _linear(full, windows)
         case _:
             return full
+
+
+def _require_few(values: pl.DataFrame, windows: Windows) -> None:
+    """Refuse to lay out more windows than memory should hold.
+
+    Raises:
+        QueryError: In the words of the reference's limit, which is off there and on here.
+    """
+    first = int(values["time"].to_numpy().min()) if windows.first <= MIN_TIME_NS else windows.first
+    count = ((windows.last - first) // windows.every + 1) * values["g"].n_unique()
+    if count > FILLED_WINDOWS_MAX:
+        raise QueryError(f"max-select-buckets limit exceeded: ({count}/{FILLED_WINDOWS_MAX})")
 
 
 def cast_fill(value: int | float | None, dtype: pl.DataType) -> pl.Expr:

@@ -108,9 +108,12 @@ def _subquery(
     schema = inner.schema
     names = {f"c{i}": name for i, name in enumerate(table.names)}
     frame = table.frame.rename({"g": "sid", **names})
-    types = {name: type_ for name, type_ in schema.fields.items() if name in frame.columns}
-    _, rest = None, bound.condition
-    return arrange(Flat(frame, table.groups, types), schema, rest, refs, groups)
+    types: dict[str, DataType] = {
+        name: DataType.STRING if type_ is DataType.TAG else type_
+        for name, type_ in schema.fields.items()
+        if name in frame.columns and type_ is not DataType.UNKNOWN
+    }
+    return arrange(Flat(frame, table.groups, types), schema, bound.condition, refs, groups)
 
 
 def references(expr: Expr | None) -> list[VarRef]:

@@ -12,7 +12,7 @@ from fluxkeep.influxql.errors import QueryError
 from fluxkeep.influxql.rewrite.names import field_name
 from fluxkeep.influxql.syntax.ast import Binary, Call, Expr, Field, Paren, Regex, VarRef, Wildcard, walk
 from fluxkeep.influxql.syntax.regex import matches
-from fluxkeep.influxql.types import DataType, stronger
+from fluxkeep.influxql.types import FIELD_ORDER, DataType, stronger
 
 _NUMERIC = frozenset((DataType.FLOAT, DataType.INTEGER, DataType.UNSIGNED))
 _ANY_TYPE = frozenset(("count", "first", "last", "distinct", "elapsed", "mode", "sample"))
@@ -26,17 +26,20 @@ class Schema:
     tags: Set[str]
 
     def type_of(self, ref: VarRef) -> DataType:
-        """What a reference reads here; unknown when it reads nothing. A field hides a tag of its name."""
+        """What a reference reads here; unknown when it reads nothing. A field hides a tag of its name.
+
+        A tag that a subquery selected is a column of strings to the query around it.
+        """
+        found = self.fields.get(ref.name)
+        if found is DataType.TAG and ref.type in (DataType.TAG, DataType.ANY_FIELD, DataType.UNKNOWN):
+            return DataType.STRING
         match ref.type:
             case DataType.TAG:
                 return DataType.TAG if ref.name in self.tags else DataType.UNKNOWN
             case DataType.ANY_FIELD:
-                return self.fields.get(ref.name, DataType.UNKNOWN)
+                return found or DataType.UNKNOWN
             case DataType.UNKNOWN:
-                found = self.fields.get(ref.name)
-                if found is not None:
-                    return found
-                return DataType.TAG if ref.name in self.tags else DataType.UNKNOWN
+                return found or (DataType.TAG if ref.name in self.tags else DataType.UNKNOWN)
             case cast:
                 return cast
 
@@ -47,7 +50,10 @@ def union(schemas: Iterable[Schema]) -> Schema:
     tags: set[str] = set()
     for schema in schemas:
         for name, type_ in schema.fields.items():
-            fields[name] = stronger(fields.get(name), type_)
+            if type_ in FIELD_ORDER:
+                fields[name] = stronger(fields.get(name), type_)
+            elif type_ is DataType.TAG:
+                fields.setdefault(name, type_)
         tags |= schema.tags
     return Schema(fields, tags)
 
