@@ -37,7 +37,7 @@ def measure(url: str, token: str, seconds: int, script: Path | None = None) -> s
     command += ["-s", str(script)] if script else []
     shown = subprocess.run([*command, url], capture_output=True, text=True, check=True).stdout
     rate = re.search(r"Requests/sec:\s+([\d.]+)", shown)
-    half, most = re.search(r"50%\s+(\S+)", shown), re.search(r"99%\s+(\S+)", shown)
+    half, most = re.search(r"^ +50%\s+(\S+)", shown, re.M), re.search(r"^ +99%\s+(\S+)", shown, re.M)
     assert rate is not None
     assert half is not None
     assert most is not None
