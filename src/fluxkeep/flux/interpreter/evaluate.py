@@ -88,7 +88,7 @@ class Evaluator:
         self._execute = execute
         self._packages: dict[str, PackageValue] = {}
         self._prelude = Scope()
-        self._file = Scope(self._prelude)
+        self.scope = Scope(self._prelude)
         self._site = Site("")
         self._option_names: set[str] = set()
         self._in_row = False
@@ -136,9 +136,9 @@ class Evaluator:
             if part is None:
                 continue
             for declaration in part.imports:
-                self._file.names[declaration.name] = self.package(declaration.path.value)
+                self.scope.names[declaration.name] = self.package(declaration.path.value)
             for statement in part.body:
-                self._statement(statement, self._file)
+                self._statement(statement, self.scope)
         foreign = file.package is not None and file.package.id.name != "main"
         if foreign or (not self.program.results and not self.program.effects):
             raise InvalidInput(_NO_STREAMS)
