@@ -70,6 +70,8 @@ class Findings:
     @property
     def refused(self) -> npt.NDArray[np.uint32]:
         """Ordinals of the points that storage must not take, ascending."""
+        if not self.unfit:
+            return _NONE
         return np.unique(np.array([finding.line for finding in self.unfit], np.uint32))
 
 
