@@ -32,6 +32,7 @@ from fluxkeep.api.v2 import (
     authorizations,
     backup,
     buckets,
+    dashboards,
     dbrps,
     delete,
     health,
@@ -69,6 +70,7 @@ from fluxkeep.metastore.engine import MetaStore
 from fluxkeep.metrics import Metrics
 from fluxkeep.query.databases import CallerDatabases
 from fluxkeep.query.service import Queries
+from fluxkeep.resources.dashboards import Dashboards
 from fluxkeep.resources.labels import Labels
 from fluxkeep.resources.sealing import Seal
 from fluxkeep.resources.secrets import OrgSecrets
@@ -176,6 +178,7 @@ def build(settings: Settings, clock: Clock, house: contextlib.ExitStack) -> Appl
         *label_endpoints.endpoints(labels),
         *secrets.endpoints(org_secrets, tenancy.organizations),
         *telegrafs.endpoints(Telegrafs(store, ids), tenancy.memberships, labels),
+        *dashboards.endpoints(Dashboards(store, ids), tenancy.organizations, tenancy.memberships, labels),
         *variables.endpoints(Variables(store, ids), tenancy.organizations, labels),
         *setup.endpoints(credentials.onboarding),
         *sessions.endpoints(credentials.passwords, secure=secure),

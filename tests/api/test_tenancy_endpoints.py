@@ -16,12 +16,13 @@ from fluxkeep.api.endpoint import Call, Runs
 from fluxkeep.api.errors import error_response
 from fluxkeep.api.routing import Router
 from fluxkeep.api.urls import parse_query
-from fluxkeep.api.v2 import buckets, dbrps, labels, orgs, secrets, telegrafs, users, variables
+from fluxkeep.api.v2 import buckets, dashboards, dbrps, labels, orgs, secrets, telegrafs, users, variables
 from fluxkeep.api.v2.telegrafs import file_name, negotiate
 from fluxkeep.clock import ManualClock
 from fluxkeep.errors import FluxkeepError
 from fluxkeep.ids import IdGenerator, UserID
 from fluxkeep.metastore.engine import MetaStore
+from fluxkeep.resources.dashboards import Dashboards
 from fluxkeep.resources.labels import Labels
 from fluxkeep.resources.sealing import Seal
 from fluxkeep.resources.secrets import OrgSecrets
@@ -53,6 +54,7 @@ class House:
                 *labels.endpoints(self.labels),
                 *secrets.endpoints(OrgSecrets(store, Seal(bytes(32))), t.organizations),
                 *telegrafs.endpoints(Telegrafs(store, ids), t.memberships, self.labels),
+                *dashboards.endpoints(Dashboards(store, ids), t.organizations, t.memberships, self.labels),
                 *variables.endpoints(Variables(store, ids), t.organizations, self.labels),
             ]
         )
@@ -317,3 +319,93 @@ class TestVariables:
         assert house.refusal("POST", "/api/v2/variables", b"") == (400, "EOF")
         assert house.refusal("POST", "/api/v2/variables", {"orgID": "zz"})[0] == 400
         assert house.json("GET", "/api/v2/variables", access=holding())["variables"] == []
+
+
+class TestDashboards:
+    def test_the_life_of_a_dashboard(self, house: House) -> None:
+        path = "/api/v2/dashboards"
+        empty = {"links": {"self": f"{path}?descending=false&limit=20&offset=0"}, "dashboards": []}
+        assert house.json("GET", path) == empty
+        made = house.json("POST", path, {"orgID": house.acme.id, "cells": [{"x": 1, "w": 4, "name": "inline"}]})
+        one = f"{path}/{made['id']}"
+        assert (made["name"], made["description"], made["labels"]) == ("", "", [])
+        assert set(made["links"]) == {"self", "members", "owners", "cells", "labels", "org"}
+        (cell,) = made["cells"]
+        assert cell == {
+            "id": cell["id"],
+            "x": 1,
+            "y": 0,
+            "w": 4,
+            "h": 0,
+            "links": {"self": f"{one}/cells/{cell['id']}", "view": f"{one}/cells/{cell['id']}/view"},
+        }
+        assert house.json("PATCH", one, {"name": "n"})["name"] == "n"
+        assert house.json("GET", f"{one}?include=properties")["cells"][0]["properties"] == {"shape": "empty"}
+        for filters in (f"id={made['id']}", f"ownerID={house.root.id}", f"orgID={house.acme.id}", "org=acme"):
+            assert len(house.json("GET", f"{path}?{filters}")["dashboards"]) == 1
+        other = "00000000000000aa"
+        for filters in (f"id={other}", f"ownerID={other}", f"orgID={other}"):
+            assert house.json("GET", f"{path}?{filters}")["dashboards"] == []
+        assert house.json("GET", path, access=holding())["dashboards"] == []
+        assert house.ask("DELETE", one).status_code == 204
+        assert house.refusal("GET", one) == (404, "dashboard not found")
+
+    def test_cells(self, house: House) -> None:
+        made = house.json("POST", "/api/v2/dashboards", {"orgID": house.acme.id, "name": "d"})
+        cells = f"/api/v2/dashboards/{made['id']}/cells"
+        first = house.json("POST", cells, {"x": 0, "y": 0, "w": 4, "h": 4, "name": "first"})
+        assert "name" not in first
+        view = f"{cells}/{first['id']}/view"
+        house.json("PATCH", view, {"properties": {"shape": "chronograf-v2", "type": "markdown", "note": "hi"}})
+        copied = house.json("POST", cells, {"w": 1, "usingView": first["id"]})
+        assert house.json("GET", f"{cells}/{copied['id']}/view") == {
+            "id": copied["id"],
+            "name": "first",
+            "links": {"self": f"{cells}/{copied['id']}"},
+            "properties": {"shape": "chronograf-v2", "type": "markdown", "note": "hi"},
+        }
+        assert house.json("PATCH", f"{cells}/{copied['id']}", {"y": 5})["y"] == 5
+        response = house.ask("PUT", cells, [{"id": copied["id"], "x": 2, "y": 2, "w": 2, "h": 2}])
+        assert response.status_code == 201
+        kept = json.loads(bytes(response.body))["cells"]
+        assert [(one["id"], one["x"]) for one in kept] == [(copied["id"], 2)]
+        assert house.ask("DELETE", f"{cells}/{copied['id']}").status_code == 204
+        assert house.refusal("DELETE", f"{cells}/{copied['id']}") == (404, "cell not found")
+
+    def test_refusals(self, house: House) -> None:
+        path = "/api/v2/dashboards"
+        made = house.json("POST", path, {"orgID": house.acme.id, "name": "d"})
+        one, cells = f"{path}/{made['id']}", f"{path}/{made['id']}/cells"
+        cell = house.json("POST", cells, {"x": 1})
+        other = "00000000000000aa"
+        expected = [
+            ("POST", path, b"", (400, "failed to unmarshal json: EOF")),
+            ("GET", f"{path}?org=nobody", None, (404, 'organization name "nobody" not found')),
+            ("PATCH", one, {}, (400, "must update at least one attribute")),
+            ("PATCH", one, b"", (400, "EOF")),
+            ("POST", cells, {}, (400, "req body is empty")),
+            ("POST", cells, b"", (400, "bad request json body: EOF")),
+            ("POST", cells, {"usingView": other}, (404, "view not found")),
+            ("PUT", cells, [{"x": 1}], (400, "cannot provide empty cell id")),
+            ("PUT", cells, [{"id": other}], (422, "cannot replace cells that were not already present")),
+            ("PATCH", f"{cells}/{cell['id']}", {}, (400, "must update at least one attribute")),
+            ("PATCH", f"{cells}/{other}", {"x": 1}, (404, "cell not found")),
+            ("GET", f"{cells}/{other}/view", None, (404, "view not found")),
+            ("PATCH", f"{cells}/{cell['id']}/view", {}, (400, "expected at least one attribute to be updated")),
+            ("PATCH", f"{cells}/{cell['id']}/view", {"properties": {"shape": "x"}}, (400, "unknown shape x")),
+            ("GET", f"{path}/{other}/members", None, (404, "404 page not found")),
+        ]
+        for method, target, body, answer in expected:
+            assert house.refusal(method, target, body) == answer, (method, target)
+        reader = holding(Permission(Action.READ, ResourceType.DASHBOARDS, house.acme.id))
+        refused = (401, f"write:orgs/{house.acme.id}/dashboards/{made['id']} is unauthorized")
+        for method, target, body in (
+            ("PATCH", one, {"name": "n"}),
+            ("DELETE", one, None),
+            ("POST", cells, {"x": 1}),
+            ("PUT", cells, []),
+            ("PATCH", f"{cells}/{cell['id']}", {"x": 1}),
+            ("DELETE", f"{cells}/{cell['id']}", None),
+            ("PATCH", f"{cells}/{cell['id']}/view", {"name": "n"}),
+        ):
+            assert house.refusal(method, target, body, reader) == refused, (method, target)
