@@ -206,6 +206,8 @@ def test_messages(text: str, expected: str) -> None:
 def test_nesting_is_bounded_however_it_is_made() -> None:
     for text in ("(" * 5000, "[" * 5000, "-" * 5000, "not " * 5000, "f(a:" * 5000, "() => {" * 5000, '"${' * 5000):
         assert "Program is nested too deep" in message("x = " + text)
+    for text in ("[" * 5000, "(a: " * 5000, "{a: " * 5000, "stream[" * 5000):
+        assert "Program is nested too deep" in message("builtin x : " + text)
     assert "Program is nested too deep" in message("x = " + "1 + " * 5000 + "1")
     parse("x = " + "(" * 70 + "1" + ")" * 70)
 
@@ -214,6 +216,16 @@ def test_nesting_is_bounded_however_it_is_made() -> None:
 def test_long_texts_cost_linear_time() -> None:
     for text in ('"' + "a" * 300_000, '"' + "\\n" * 150_000, "/" + "a" * 300_000, "// " * 100_000, "1." * 100_000):
         find_problems(parse_recovering(text))
+    # Columns count bytes, also far out in a line.
+    last = parse("é = 1 " + "é = 1 " * 30_000).body[-1]
+    assert str(last.location) == "1:210001-1:210007"
+
+
+def test_columns_are_those_of_the_encoded_text() -> None:
+    for before in (1020, 1023, 1024, 1025, 2047, 5000):
+        file = parse(f'x = "{"é" * before}" y = 1\nz = 2')
+        assert str(file.body[1].location) == f"1:{2 * before + 8}-1:{2 * before + 13}"
+        assert str(file.body[2].location) == "2:1-2:6"
 
 
 @pytest.mark.parametrize("text", ["@a", "x = 1\n@a", "f = () => { @a }", "package main\n@a"])

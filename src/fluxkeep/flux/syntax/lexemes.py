@@ -15,6 +15,18 @@ from fluxkeep.flux.syntax.scanner import Lexeme, Scanner
 _N = TypeVar("_N", bound=ast.Node)
 
 
+NESTING_MAX = 80
+"""Levels of brackets, functions, blocks, types and prefix operators a text may nest. Source: flux.md §1."""
+
+
+class TooDeep(Exception):
+    """A text nests deeper than `NESTING_MAX`; `position` is where."""
+
+    def __init__(self, position: ast.Position) -> None:
+        super().__init__()
+        self.position = position
+
+
 class LexemeReader:
     """Base of the parsers; a message waits in `_pending` for the first node that is finished after it."""
 
@@ -24,6 +36,7 @@ class LexemeReader:
         self._ahead: Lexeme | None = None
         self._pending: list[str] = []
         self._closers: Counter[str] = Counter()
+        self._depth = 0
 
     def _peek(self) -> Lexeme:
         if self._ahead is None:
@@ -107,3 +120,9 @@ class LexemeReader:
     ) -> _N:
         """A node from `start` to the end of the last lexeme taken, with the messages that wait."""
         return kind(*args, location=self._span(start), errors=self._take(), comments=comments)
+
+    def _enter(self, where: int | ast.Node) -> None:
+        """One level deeper; whoever enters counts `_depth` down when it leaves."""
+        self._depth += 1
+        if self._depth > NESTING_MAX:
+            raise TooDeep(where.location.start if isinstance(where, ast.Node) else self._scanner.position(where))

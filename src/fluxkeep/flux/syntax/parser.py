@@ -19,12 +19,10 @@ from typing import TypeVar
 
 from fluxkeep.errors import InvalidInput
 from fluxkeep.flux.syntax import ast, literals
+from fluxkeep.flux.syntax.lexemes import TooDeep
 from fluxkeep.flux.syntax.problems import find_problems, render
 from fluxkeep.flux.syntax.scanner import Scanner
 from fluxkeep.flux.syntax.types import TypeParser
-
-NESTING_MAX = 80
-"""Levels of brackets, functions, blocks and prefix operators a text may nest. Source: flux.md §1."""
 
 _BINARY: dict[str, tuple[int, str]] = {
     "OR": (1, "or"),
@@ -74,15 +72,9 @@ def parse_recovering(text: str) -> ast.File:
     """The tree of any text; faults are in it as `errors`, `BadStatement` and `BadExpression`."""
     try:
         return Parser(text).file()
-    except _TooDeep as error:
+    except TooDeep as error:
         location = ast.SourceLocation(error.position, error.position)
         return ast.File((ast.BadStatement("", location=location, errors=("Program is nested too deep",)),))
-
-
-class _TooDeep(Exception):
-    def __init__(self, position: ast.Position) -> None:
-        super().__init__()
-        self.position = position
 
 
 class Parser(TypeParser):
@@ -90,7 +82,6 @@ class Parser(TypeParser):
 
     def __init__(self, text: str) -> None:
         super().__init__(Scanner(text))
-        self._depth = 0
 
     # --- file and statements ----------------------------------------------------------------------
 
@@ -113,7 +104,7 @@ class Parser(TypeParser):
         if attributes:
             self._fault(_LONELY)
         comments = self._comments() if body or imports or package or first else ()
-        last = body[-1] if body else imports[-1] if imports else package
+        last = body[-1] if body else imports[-1] if imports else package or (attributes[-1] if attributes else None)
         if last is None:
             return ast.File((), errors=self._take(), comments=comments)
         location = ast.SourceLocation(self._scanner.position(start), last.location.end)
@@ -603,8 +594,3 @@ class Parser(TypeParser):
             else:
                 found = self._done(ast.BinaryExpression, found.location.start, "", found, one)
         return found
-
-    def _enter(self, where: int | ast.Node) -> None:
-        self._depth += 1
-        if self._depth > NESTING_MAX:
-            raise _TooDeep(where.location.start if isinstance(where, ast.Node) else self._scanner.position(where))

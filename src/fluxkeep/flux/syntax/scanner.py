@@ -76,6 +76,8 @@ _NORMAL = re.compile(
 _REGEX = re.compile(r"/(?:[^/\\\n]|\\[^\n])++/")
 _IN_STRING = re.compile(rf'(?P<TEXT>{_TEXT}++)|(?P<STRINGEXPR>\$\{{)|(?P<QUOTE>")|(?P<ILLEGAL>(?s:.))')
 
+_BLOCK = 1024
+
 KEYWORDS = frozenset(
     "and or not import package return option builtin testcase if then else exists".split()  # noqa: SIM905
 )
@@ -100,7 +102,11 @@ class Scanner:
         while at >= 0:
             self._lines.append(at + 1)
             at = text.find("\n", at + 1)
+        # Bytes before each block of characters; with them a column costs the same anywhere in a long line.
+        self._bytes = [0]
         self._ascii = text.isascii()
+        for at in range(0, 0 if self._ascii else len(text), _BLOCK):
+            self._bytes.append(self._bytes[-1] + len(_utf8(text[at : at + _BLOCK])))
 
     def scan(self, at: int) -> Lexeme:
         """The lexeme after white space and comments from `at` on; a `/` divides."""
@@ -139,5 +145,13 @@ class Scanner:
         """Line and byte column of an offset in characters."""
         line = bisect_right(self._lines, offset)
         start = self._lines[line - 1]
-        column = offset - start if self._ascii else len(self.text[start:offset].encode("utf-8", "surrogatepass"))
+        column = offset - start if self._ascii else self._bytes_before(offset) - self._bytes_before(start)
         return Position(line, column + 1)
+
+    def _bytes_before(self, offset: int) -> int:
+        block = offset // _BLOCK
+        return self._bytes[block] + len(_utf8(self.text[block * _BLOCK : offset]))
+
+
+def _utf8(text: str) -> bytes:
+    return text.encode("utf-8", "surrogatepass")

@@ -49,6 +49,12 @@ class TypeParser(LexemeReader):
 
     def mono_type(self) -> ast.MonoType:
         """One type without constraints."""
+        self._enter(self._peek().start)
+        found = self._mono_type()
+        self._depth -= 1
+        return found
+
+    def _mono_type(self) -> ast.MonoType:
         lexeme = self._peek()
         match lexeme.kind:
             case "LBRACK":
