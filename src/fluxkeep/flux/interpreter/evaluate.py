@@ -369,7 +369,11 @@ class Evaluator:
     def _call(self, node: ast.CallExpression, scope: Scope, piped: Value | None) -> Value:
         function = self.evaluate(node.callee, scope)
         name = node.callee.name if isinstance(node.callee, ast.Identifier) else _callee_name(node.callee)
-        arguments = {item.name: self._property(item, scope) for item in node.properties}
+        arguments: dict[str, Value] = {}
+        for item in node.properties:
+            if item.name in arguments:
+                raise InvalidInput(f'duplicate keyword parameter specified: "{item.name}"')
+            arguments[item.name] = self._property(item, scope)
         site = Site(name, node.location)
         try:
             if piped is not None:
