@@ -124,7 +124,7 @@ def test_error_tables() -> None:
         ("#datatype,string,long,long\n#default,,,\n,result,table,v\n,,0,1\n", "missing expected annotation group"),
         (
             "#datatype,string,long,thing\n#group,false,false,false\n#default,,,\n,result,table,v\n,,0,1\n",
-            'column "v" has invalid datatype',
+            'column "v" has invalid datatype: unsupported data type "thing"',
         ),
         ("#datatype,string,long,long\n#group,false,false,false\n#default,,,\n", "missing expected header row"),
         ("#datatype,string,string\n#group,true,true\n#default,,\n,error,reference\n,it broke,1\n", "it broke"),

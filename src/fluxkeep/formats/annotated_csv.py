@@ -373,7 +373,7 @@ def _read_schema(annotations: dict[str, list[str]], labels: list[str]) -> _Schem
             columns.append(Column(label, ColumnType.STRING))
         else:
             if kinds[i] not in _TYPES:
-                raise InvalidInput(f'failed to read metadata: column "{label}" has invalid datatype')
+                raise InvalidInput(f'failed to read metadata: column "{label}" has invalid datatype: unsupported data type "{kinds[i]}"')
             columns.append(Column(label, _TYPES[kinds[i]]))
     return _Schema(tuple(columns), tuple(g == "true" for g in group), tuple(defaults), result_at, table_at)
 

@@ -135,12 +135,13 @@ def relative_strength(blocks: Stream, n: int, labels: Sequence[str]) -> list[Blo
         changes = _changes(values)
         if len(changes) < n:
             return 0, []
-        up = sum(g for g, _ in changes[:n]) / n
-        down = sum(x for _, x in changes[:n]) / n
-        out: Numbers = [_index(up, down)]
-        for gain, loss in changes[n:]:
-            up, down = (up * (n - 1) + gain) / n, (down * (n - 1) + loss) / n
-            out.append(_index(up, down))
+        up, down = changes[0]
+        out: Numbers = []
+        for number, (gain, loss) in enumerate(changes):
+            if number:
+                up, down = up + (gain - up) / n, down + (loss - down) / n
+            if number >= n - 1:
+                out.append(_index(up, down))
         return 0, out
 
     return _each_table(blocks, "relative strength index", labels, make)

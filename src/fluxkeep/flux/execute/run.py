@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from fluxkeep.datamodel.tables import Block
 from fluxkeep.datamodel.timerange import TimeRange
 from fluxkeep.errors import FluxkeepError, InvalidInput
-from fluxkeep.flux.execute.failures import PlacedError
+from fluxkeep.flux.execute.failures import Placed
 from fluxkeep.flux.plan.graph import Node, walk
 
 if TYPE_CHECKING:
@@ -157,6 +157,6 @@ def _is_hex(text: str) -> bool:
 def _placed(error: FluxkeepError, node: Node) -> FluxkeepError:
     from fluxkeep.flux.interpreter.evaluate import layered
 
-    if isinstance(error, PlacedError):
+    if isinstance(error, Placed):
         return error
     return layered(error, f"runtime error {node.site}: ")

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from fluxkeep.datamodel.tables import Block, make_block
 from fluxkeep.errors import InvalidInput
+from fluxkeep.flux.execute.failures import PlacedError
 from fluxkeep.flux.execute.mapping import columns_of_records
 from fluxkeep.flux.interpreter.calls import Call
-from fluxkeep.flux.interpreter.values import Value, kind_of
+from fluxkeep.flux.interpreter.values import Null, Value, kind_of
 from fluxkeep.flux.plan.graph import Effect
 from fluxkeep.flux.stdlib.registry import Package
 
@@ -27,14 +28,17 @@ def from_(call: Call) -> Value:
         if not isinstance(row, dict):
             raise InvalidInput(f"{kind_of(row)} is not Record (argument rows)")
         records.append(row)
-    block = _table(records)
-    return call.node(Effect("array.from", lambda _, __: [block]))
+    return call.node(Effect("array.from", lambda _, __: [_table(records)]))
 
 
 def _table(records: list[dict[str, Value]]) -> Block:
     def refuse(label: str, value: Value) -> InvalidInput:  # noqa: ARG001 - the label is not told
-        return InvalidInput(f"cannot represent the type {kind_of(value)} as column data")
+        return PlacedError(f"cannot represent the type {kind_of(value)} as column data")
 
+    for record in records:
+        for value in record.values():
+            if isinstance(value, Null) and not value.kind:
+                raise PlacedError("cannot represent the type null as column data")
     made = columns_of_records(records, refuse)
     columns = tuple(c for c, _ in made.values())
     return make_block(columns, (), [()], {k: v for k, (_, v) in made.items()}, [0] * len(records))

@@ -23,7 +23,7 @@ def _whole(call: Call, name: str, *, unsigned: bool) -> int:
     return int(value)
 
 
-def _define(name: str, operator: Callable[[int, int], int], *, shift: bool = False) -> None:
+def _define(name: str, operator: Callable[[int, int], int]) -> None:
     for letter, unsigned in (("u", True), ("s", False)):
 
         def run(call: Call, unsigned: bool = unsigned) -> Value:
@@ -39,8 +39,8 @@ _define("and", lambda a, b: a & b)
 _define("or", lambda a, b: a | b)
 _define("xor", lambda a, b: a ^ b)
 _define("clear", lambda a, b: a & ~b)
-_define("lshift", lambda a, b: a << b if b < 64 else 0, shift=True)
-_define("rshift", lambda a, b: a >> min(b, 64), shift=True)
+_define("lshift", lambda a, b: a << b if b < 64 else 0)
+_define("rshift", lambda a, b: a >> min(b, 64))
 
 
 @PACKAGE.function("a")

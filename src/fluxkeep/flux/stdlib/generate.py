@@ -29,14 +29,10 @@ def from_(call: Call) -> Value:
         values.append(value)
     time = ColumnType.TIME
     columns = (
-        Column("_start", time),
-        Column("_stop", time),
         Column("_time", time),
         Column("_value", ColumnType.INT),
     )
     data = {
-        "_start": [start] * count,
-        "_stop": [stop] * count,
         "_time": [start + i * step for i in range(count)],
         "_value": values,
     }

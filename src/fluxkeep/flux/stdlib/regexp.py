@@ -6,6 +6,8 @@ Source: flux.md §13.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from typing import Protocol
 
 from fluxkeep.flux.interpreter.calls import Call
 from fluxkeep.flux.interpreter.values import Regexp, Value
@@ -13,6 +15,24 @@ from fluxkeep.flux.stdlib.registry import Package
 from fluxkeep.flux.stdlib.strings import text_of
 
 PACKAGE = Package("regexp")
+
+
+class Match(Protocol):
+    """What the library's matches have."""
+
+    def start(self) -> int:
+        """Where it begins."""
+        ...
+
+    def end(self) -> int:
+        """Where it ends."""
+        ...
+
+    def group(self, name: int | str) -> str | None:
+        """A part of it."""
+        ...
+
+
 _TEMPLATE = re.compile(r"\$(?:\$|(\w+)|\{(\w+)\})", re.ASCII)
 
 
@@ -54,26 +74,23 @@ def matchRegexpString(call: Call) -> Value:  # noqa: N802 - Flux's name
 @PACKAGE.function("r v t")
 def replaceAllString(call: Call) -> Value:  # noqa: N802 - Flux's name
     """All matches by a template with `$1` and `${name}`."""
-    compiled, text, template = call.regexp("r").compiled, text_of(call), text_of(call, "t")
+    pattern, text, template = call.regexp("r"), text_of(call), text_of(call, "t")
     out: list[str] = []
     at = 0
-    for found in compiled.finditer(text):
-        # An empty match right behind another does not count, as Go has it.
-        if found.end() == found.start() and found.start() == at and out and at:
-            continue
+    for found in _matches(pattern, text):
         out.append(text[at : found.start()])
         out.append(_expanded(template, found))
         at = found.end()
     return "".join(out) + text[at:]
 
 
-def _expanded(template: str, found: object) -> str:
+def _expanded(template: str, found: Match) -> str:
     def group(reference: re.Match[str]) -> str:
         name = reference[1] or reference[2]
         if name is None:
             return "$"
         try:
-            return found.group(int(name) if name.isdigit() else name) or ""  # type: ignore[attr-defined]
+            return found.group(int(name) if name.isdigit() else name) or ""
         except (IndexError, KeyError):
             return ""
 
@@ -87,17 +104,27 @@ def splitRegexp(call: Call) -> Value:  # noqa: N802 - Flux's name
     if limit == 0:
         return []
     parts: list[str] = []
-    at = 0
-    for found in call.regexp("r").compiled.finditer(text):
+    begin, end = 0, 0
+    for found in _matches(call.regexp("r"), text):
         if limit > 0 and len(parts) == limit - 1:
             break
-        if found.end() == 0:
+        end = found.start()
+        if found.end() != 0:
+            parts.append(text[begin:end])
+        begin = found.end()
+    if end != len(text):
+        parts.append(text[begin:])
+    return parts
+
+
+def _matches(pattern: Regexp, text: str) -> Iterator[Match]:
+    """All matches but empty ones right behind another, which do not count in Go."""
+    last = -1
+    for found in pattern.compiled.finditer(text):
+        if found.start() == found.end() == last:
             continue
-        if found.start() == found.end() == len(text):
-            continue
-        parts.append(text[at : found.start()])
-        at = found.end()
-    return [*parts, text[at:]]
+        last = found.end()
+        yield found
 
 
 @PACKAGE.function("r")

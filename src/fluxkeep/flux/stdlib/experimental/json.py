@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import json
 
-from fluxkeep.errors import InvalidInput
+from fluxkeep.errors import Internal, InvalidInput
 from fluxkeep.flux.interpreter.calls import Call
-from fluxkeep.flux.interpreter.values import Value, kind_of
+from fluxkeep.flux.interpreter.values import Null, Value, kind_of
 from fluxkeep.flux.stdlib.registry import Package
 
 PACKAGE = Package("experimental/json")
@@ -28,6 +28,7 @@ def read(text: str) -> object:
     """Python's reading of JSON, refusals in the reference's words.
 
     Raises:
+        Internal: The text ends too early; the reference calls that its own fault.
         InvalidInput: Not JSON.
     """
     try:
@@ -35,7 +36,7 @@ def read(text: str) -> object:
     except json.JSONDecodeError as error:
         rest = text[error.pos :].strip()
         if not rest:
-            raise InvalidInput("unexpected end of JSON input") from error
+            raise Internal("unexpected end of JSON input") from error
         raise InvalidInput(f"invalid character '{rest[0]}' looking for beginning of value") from error
     return found
 
@@ -51,4 +52,4 @@ def _typed(value: object) -> Value:
             return items
         case dict():
             return {str(k): _typed(v) for k, v in value.items()}
-    raise InvalidInput("unsupported JSON type <nil>")
+    return Null()

@@ -290,7 +290,8 @@ def shown(value: Value) -> str:
             return f"dynamic({shown(inner)})"
         case Regexp(pattern=pattern):
             return pattern
-    return format_value(value) or f"<{kind_of(value)}>"
+    text = format_value(value)
+    return f"<{kind_of(value)}>" if text is None else text
 
 
 def _listed(left: str, items: list[str], right: str) -> str:
