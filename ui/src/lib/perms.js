@@ -67,9 +67,11 @@ export function stripped({ action, resource: { type, id, orgID } }) {
 
 /**
  * What a token reaches, in few words: [{text, title}], at most `most` of them and a "+n" behind.
- * Buckets come by name with R, W or RW; other types by name of the type.
+ * Buckets come by name with R, W or RW; other types by name of the type; the standard kinds in words.
  */
-export function summary(permissions, most = 3) {
+export function summary(permissions, most = 3, kind = "") {
+  if (kind === "Operator") return [{ text: "everything, in every organization" }];
+  if (kind === "All Access") return [{ text: "everything in its organization" }];
   const reach = new Map();
   for (const { action, resource } of permissions) {
     const gone = resource.id && !resource.name;

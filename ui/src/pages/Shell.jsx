@@ -5,6 +5,7 @@ import { recall, remember } from "../lib/store.js";
 import { Dialog } from "../parts/Dialog.jsx";
 import { Check } from "../parts/Field.jsx";
 import { Menu } from "../parts/Menu.jsx";
+import { Icon } from "../parts/Icon.jsx";
 
 /** A link that the router follows; opening it in another tab still works. */
 export function Link({ to, children, ...rest }) {
@@ -92,7 +93,7 @@ export function Shell({ children }) {
         <header class="top">
           <OrgSwitcher />
           <div class="spacer" />
-          <Menu label={`Theme: ${theme}`} items={["System", "Light", "Dark"].map((name) => ({ label: `${name === theme ? "✓ " : ""}${name}`, onSelect: () => setTheme(name) }))}>◐</Menu>
+          <Menu label={`Theme: ${theme}`} items={["System", "Light", "Dark"].map((name) => ({ label: `${name === theme ? "✓ " : ""}${name}`, onSelect: () => setTheme(name) }))}><Icon name="theme" /></Menu>
           <Menu label={`Time zone: ${tz}`} items={["Local", "UTC"].map((name) => ({ label: `${name === tz ? "✓ " : ""}${name}`, onSelect: () => setTz(name) }))}>{tz}</Menu>
           <Menu
             items={[

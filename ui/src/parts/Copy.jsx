@@ -1,4 +1,5 @@
 import { useState } from "preact/hooks";
+import { Icon } from "./Icon.jsx";
 
 /** Copies text: by the clipboard, else by a selection; resolves to whether it worked. */
 export async function copyText(text, input) {
@@ -41,7 +42,7 @@ export function Copy({ text, label }) {
         setTimeout(() => setSaid(""), 2000);
       }}
     >
-      {said === "Copied" ? "✓" : "⧉"}
+      <Icon name={said === "Copied" ? "check" : "copy"} />
     </button>
   );
 }

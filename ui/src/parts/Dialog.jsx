@@ -1,4 +1,5 @@
 import { useEffect, useId, useRef } from "preact/hooks";
+import { Icon } from "./Icon.jsx";
 
 /**
  * A modal dialog: labelled, focus on the first field (or on `focus`), back to the opener on closing.
@@ -35,7 +36,7 @@ export function Dialog({ title, onClose, children, wide = false, side = false, f
       <div class="dialog-in">
         <header>
           <h2 id={id} tabIndex={-1}>{title}</h2>
-          <button type="button" class="icon" aria-label="Close" onClick={onClose}>✕</button>
+          <button type="button" class="icon" aria-label="Close" onClick={onClose}><Icon name="close" /></button>
         </header>
         <div class="dialog-body">{children}</div>
         {footer && <footer>{footer}</footer>}

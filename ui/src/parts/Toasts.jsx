@@ -1,4 +1,5 @@
 import { useEffect, useRef } from "preact/hooks";
+import { Icon } from "./Icon.jsx";
 
 const SHOWN_MS = 6000;
 
@@ -26,7 +27,7 @@ function Toast({ item, onDone }) {
   return (
     <div class="toast" onPointerEnter={stop} onPointerLeave={start} onFocusIn={stop} onFocusOut={start}>
       {item.text}
-      <button type="button" class="icon" aria-label="Dismiss" onClick={() => onDone(item.id)}>✕</button>
+      <button type="button" class="icon" aria-label="Dismiss" onClick={() => onDone(item.id)}><Icon name="close" /></button>
     </div>
   );
 }

@@ -12,6 +12,7 @@ import { sorted, Table } from "../../parts/Table.jsx";
 import { Link } from "../Shell.jsx";
 import { Generate } from "../tokens/Generate.jsx";
 import { RevealDialog } from "../tokens/Dialogs.jsx";
+import { Icon } from "../../parts/Icon.jsx";
 
 const rule = (b) => b.retentionRules[0] ?? {};
 const SORTS = {
@@ -71,7 +72,7 @@ export function Buckets() {
             { label: "Delete", danger: true, reason: b.type === "system" ? "system buckets cannot be deleted" : reasonToChange(b), onSelect: () => setDialog({ kind: "delete", bucket: b }) },
           ]}
         >
-          ⋯
+          <Icon name="more" />
         </Menu>
       ),
     },

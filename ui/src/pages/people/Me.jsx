@@ -45,6 +45,7 @@ export function Me() {
         <p class="hint">8 to 72 bytes. All your sessions end; your tokens go on working.</p>
         {error && <p class="alert bad" role="alert">{error}</p>}
         <form onSubmit={submit}>
+          <input class="visually-hidden" type="text" name="username" autocomplete="username" value={me.name} readOnly tabIndex={-1} aria-hidden="true" />
           <Field label="Current password" type="password" required autocomplete="current-password" value={form.old} onInput={change("old")} />
           <Field label="New password" type="password" required autocomplete="new-password" value={form.fresh} onInput={change("fresh")} />
           <Field label="New password again" type="password" required autocomplete="new-password" value={form.again} onInput={change("again")} />

@@ -5,6 +5,7 @@ import { Action, Field } from "../../parts/Field.jsx";
 import { Menu } from "../../parts/Menu.jsx";
 import { State, Title } from "../../parts/Page.jsx";
 import { Table } from "../../parts/Table.jsx";
+import { Icon } from "../../parts/Icon.jsx";
 
 export function Members() {
   const { api, org, me, toast, may } = usePage();
@@ -61,7 +62,7 @@ export function Members() {
                     { label: "Remove", danger: true, reason, onSelect: () => setDialog({ kind: "remove", person: p }) },
                   ]}
                 >
-                  ⋯
+                  <Icon name="more" />
                 </Menu>
               ),
             },

@@ -5,6 +5,7 @@ import { Field } from "../../parts/Field.jsx";
 import { Menu } from "../../parts/Menu.jsx";
 import { State, Title } from "../../parts/Page.jsx";
 import { sorted, Table } from "../../parts/Table.jsx";
+import { Icon } from "../../parts/Icon.jsx";
 
 export function Users() {
   const { api, me, query, setQuery, toast } = usePage();
@@ -64,7 +65,7 @@ export function Users() {
                     { label: "Delete", danger: true, reason: u.id === me.id ? "you cannot delete yourself here" : "", onSelect: () => setDialog({ kind: "delete", user: u }) },
                   ]}
                 >
-                  ⋯
+                  <Icon name="more" />
                 </Menu>
               ),
             },

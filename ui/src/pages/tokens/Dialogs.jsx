@@ -6,6 +6,7 @@ import { Copy } from "../../parts/Copy.jsx";
 import { Confirm, Dialog } from "../../parts/Dialog.jsx";
 import { Field } from "../../parts/Field.jsx";
 import { Secret } from "../../parts/Secret.jsx";
+import { Icon } from "../../parts/Icon.jsx";
 
 /** The secret, once. Closing asks until it was copied or said to be stored. */
 export function RevealDialog({ secret, token, onClose }) {
@@ -222,7 +223,7 @@ export function Details({ token, reason, onClose, onChanged }) {
             {list.map((p) => (
               <li key={spell(p)}>
                 <span class="mono">{p.action}</span> {p.resource.name ?? (p.resource.id ? `deleted ${p.resource.id}` : p.resource.orgID ? `all in ${p.resource.org ?? p.resource.orgID}` : "everywhere")}
-                {!reason && token.permissions.length > 1 && <button type="button" class="icon" aria-label={`Take away ${spell(p)}`} onClick={() => narrow(p)}>✕</button>}
+                {!reason && token.permissions.length > 1 && <button type="button" class="icon" aria-label={`Take away ${spell(p)}`} onClick={() => narrow(p)}><Icon name="close" /></button>}
               </li>
             ))}
           </ul>

@@ -10,6 +10,7 @@ import { State, Title } from "../../parts/Page.jsx";
 import { sorted, Table } from "../../parts/Table.jsx";
 import { BulkDialog, DeleteDialog, Details, PowerDialog, RenewDialog, RevealDialog } from "./Dialogs.jsx";
 import { Generate } from "./Generate.jsx";
+import { Icon } from "../../parts/Icon.jsx";
 
 const FRESH_MS = 30_000;
 const OPTIONAL = ["Access", "Owner", "Created", "Last used", "Expires"];
@@ -104,7 +105,7 @@ export function Tokens() {
   const columns = [
     { id: "description", label: "Description", sort: true, class: "grow", cell: (t) => <Description token={t} reason={reasonToChange(t)} onOpen={() => setQuery({ id: t.id })} onSaved={replace} /> },
     { id: "type", label: "Type", sort: true, cell: (t) => <span class={`badge ${t.kind === "Operator" ? "bad" : ""}`}>{t.kind}</span> },
-    { id: "Access", label: "Access", cell: (t) => <span class="chips">{summary(t.permissions).map((c) => <span class="chip" key={c.text} title={c.title}>{c.text}</span>)}</span> },
+    { id: "Access", label: "Access", cell: (t) => <span class="chips">{summary(t.permissions, 3, t.kind).map((c) => <span class="chip" key={c.text} title={c.title}>{c.text}</span>)}</span> },
     { id: "status", label: "Status", sort: true, cell: (t) => <Status token={t} reason={reasonToChange(t)} onToggle={() => toggle(t)} /> },
     { id: "Owner", label: "Owner", sort: true, sortId: "owner", cell: (t) => t.user },
     everywhere && { id: "org", label: "Org", sort: true, cell: (t) => t.org },
@@ -124,7 +125,7 @@ export function Tokens() {
             { label: "Delete", danger: true, reason: reasonToChange(t), onSelect: () => setDialog({ kind: "delete", token: t }) },
           ]}
         >
-          ⋯
+          <Icon name="more" />
         </Menu>
       ),
     },
@@ -188,9 +189,9 @@ export function Tokens() {
             },
           }))}
         >
-          ☰
+          <Icon name="columns" />
         </Menu>
-        <button type="button" class="icon" aria-label="Refresh" onClick={load}>↻</button>
+        <button type="button" class="icon" aria-label="Refresh" onClick={load}><Icon name="refresh" /></button>
       </div>
       <div class="bar" aria-live="polite">
         <span class="mute">{tokens ? `${shown.length.toLocaleString("en")} of ${rows.length.toLocaleString("en")} shown` : ""}</span>
@@ -354,7 +355,7 @@ function Description({ token, reason, onOpen, onSaved }) {
   return (
     <span class="description" onKeyDown={(e) => e.key === "F2" && edit()}>
       <button type="button" ref={opener} class="link" onClick={onOpen}>{token.description || "(no description)"}</button>
-      <button type="button" class="icon pencil" aria-label={`Edit description of ${token.description || token.id}`} aria-disabled={reason ? "true" : undefined} title={reason || undefined} onClick={edit}>✎</button>
+      <button type="button" class="icon pencil" aria-label={`Edit description of ${token.description || token.id}`} aria-disabled={reason ? "true" : undefined} title={reason || undefined} onClick={edit}><Icon name="pencil" /></button>
     </span>
   );
 }
