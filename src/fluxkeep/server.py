@@ -62,6 +62,7 @@ from fluxkeep.credentials.hashing import KeyRing
 from fluxkeep.credentials.services import CredentialOptions, Credentials
 from fluxkeep.credentials.sessions import SessionOptions
 from fluxkeep.errors import InvalidInput
+from fluxkeep.flux.engine import Engine as FluxEngine
 from fluxkeep.ids import IdGenerator
 from fluxkeep.ingest import STRING_BYTES_MAX, Ingest, PointRules
 from fluxkeep.ingest.upkeep import Upkeep
@@ -119,7 +120,7 @@ def run(settings: Settings) -> None:
                 application,
                 address,
                 tls=tls,
-                header_timeout_ns=settings.number("http-read-header-timeout"),
+                idle_timeout_ns=settings.number("http-idle-timeout"),
                 on_listening=listening,
                 on_stopping=lambda signal: log.info("stopping", signal=signal),
             )
@@ -155,7 +156,8 @@ def build(settings: Settings, clock: Clock, house: contextlib.ExitStack) -> Appl
     )
     ingest = Ingest(engine, clock, rules=rules, metrics=metrics)
     limits = _limits(settings)
-    queries = Queries(tenancy.directory, engine.reader, clock)
+    flux = FluxEngine(memory_bytes_max=settings.number("query-memory-bytes"))
+    queries = Queries(tenancy.directory, engine.reader, clock, flux)
     housekeeping = Housekeeping()
     housekeeping.every(_FLUSH_SECONDS, credentials.authenticator.flush)
     upkeep = Upkeep(store, tenancy.buckets, engine, clock)

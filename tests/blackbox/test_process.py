@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import os
 import re
 import signal
@@ -97,8 +98,6 @@ class TestStop:
         assert (answers, found) in (([204], 200_000), ([], 0))
 
     def test_an_idle_connection_does_not_hold_it(self, server: Server) -> None:
-        import http.client
-
         connection = http.client.HTTPConnection("127.0.0.1", server.port)
         connection.request("GET", "/ping")
         connection.getresponse().read()
@@ -174,3 +173,36 @@ def test_version_and_help() -> None:
         "--use-hashed-tokens"
         in subprocess.run([INFLUXD, "run", "-h"], capture_output=True, text=True, check=True).stdout
     )
+
+
+def test_an_idle_connection_stays_open_as_long_as_it_may(tmp_path: Path) -> None:
+    server = Server(tmp_path / "data", ["--http-idle-timeout", "2s"])
+    server.start()
+    try:
+        connection = http.client.HTTPConnection("127.0.0.1", server.port)
+        for seconds in (0.0, 1.0):
+            time.sleep(seconds)
+            connection.request("GET", "/ping")
+            assert connection.getresponse().read() == b""
+        assert connection.sock is not None
+        connection.sock.settimeout(5)
+        assert connection.sock.recv(1) == b""
+        connection.close()
+    finally:
+        server.kill()
+
+
+def test_a_client_that_leaves_a_long_answer_harms_nobody(server: Server) -> None:
+    token = server.set_up()["auth"]["token"]
+    lines = "\n".join(f"m,host=h{n % 50} v={n} {1_700_000_000_000_000_000 + n}" for n in range(60_000))
+    assert server.write(token, lines).status == 204
+    for _ in range(3):
+        connection = http.client.HTTPConnection("127.0.0.1", server.port)
+        headers = {"Authorization": f"Token {token}", "Content-Type": "application/vnd.flux"}
+        connection.request("POST", "/api/v2/query?org=house", 'from(bucket:"house") |> range(start:0)', headers)
+        assert connection.getresponse().read(1000)
+        connection.close()
+    counted = server.flux(token, 'from(bucket:"house") |> range(start:0) |> group() |> count()')
+    assert ",60000" in counted.text
+    assert "request.crashed" not in server.log
+    assert server.stop() == 0

@@ -22,6 +22,7 @@ from fluxkeep.errors import InvalidInput, Unavailable
 from fluxkeep.instants import MILLISECOND
 
 _BACKLOG = 1024
+_FOR_EVER_MS = 10**9
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +94,7 @@ async def serve(
     address: Address,
     *,
     tls: Tls | None,
-    header_timeout_ns: int,
+    idle_timeout_ns: int,
     on_listening: Callable[[], None],
     on_stopping: Callable[[str], None],
 ) -> None:
@@ -103,7 +104,7 @@ async def serve(
         application: Stopped when this returns.
         address: Free, as `require_free` found it.
         tls: Speak HTTPS.
-        header_timeout_ns: How long a client may take to send a request's headers.
+        idle_timeout_ns: How long a connection may wait for the headers of its next request; 0 for ever.
         on_listening: Called once when connections are accepted.
         on_stopping: Called once with the signal's name.
     """
@@ -120,9 +121,9 @@ async def serve(
         log_enabled=False,
         backlog=_BACKLOG,
         backpressure=application.limits.connections_max,
-        http1_settings=HTTP1Settings(
-            keep_alive=True, header_read_timeout=max(header_timeout_ns // MILLISECOND, 1), pipeline_flush=False
-        ),
+        # The server knows one limit for the silence between requests and for slow headers. The longer of the two it
+        # must be: a client's pool of connections would break on the shorter.
+        http1_settings=HTTP1Settings(header_read_timeout=idle_timeout_ns // MILLISECOND or _FOR_EVER_MS),
         ssl_cert=tls.certificate if tls else None,
         ssl_key=tls.key if tls else None,
         ssl_protocol_min=SSLProtocols.tls13 if tls and tls.version_min == "1.3" else SSLProtocols.tls12,
