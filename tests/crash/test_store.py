@@ -170,6 +170,7 @@ def test_one_failing_call(seed: int, failure: int) -> None:
                 schedule.act(engine)
             except FluxkeepError:
                 assert _state(engine) == schedule.oracle.live, "a change that failed is invisible"
+        schedule.files.fail_at = None
         if schedule.random.random() < 0.5:
             schedule.files = schedule.files.lose_power()
         else:

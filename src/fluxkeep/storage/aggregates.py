@@ -54,7 +54,7 @@ def edges_of(place: npt.NDArray[Any], window: Int64s | None) -> Positions:
 def reduce(
     ordinal: Int64s, window: Int64s | None, time: Int64s, column: Column, edges: Positions, aggregate: Aggregate
 ) -> Partials:
-    """Reduce runs of rows; every row has a value.
+    """Reduce runs of rows; every row has a value. `ordinal` has one entry a run.
 
     Raises:
         InvalidInput: The type has no such aggregate.
@@ -62,7 +62,7 @@ def reduce(
     count = np.diff(np.append(edges, len(time)))
     windows = np.zeros(len(edges), np.int64) if window is None else window[edges]
     at, reduced = _reduced(column, edges, count, aggregate)
-    return Partials(ordinal[edges], windows, time[at], reduced, count)
+    return Partials(ordinal, windows, time[at], reduced, count)
 
 
 def _reduced(column: Column, edges: Positions, count: Int64s, aggregate: Aggregate) -> tuple[Positions, Column]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, overload
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -28,14 +28,17 @@ from fluxkeep.datamodel.reader import (
     answer_type,
     schema_collision,
 )
+from fluxkeep.datamodel.series import Tags
 from fluxkeep.datamodel.timerange import EVERYTHING, TimeRange
 from fluxkeep.errors import Corruption
 from fluxkeep.storage.aggregates import Partials, edges_of, finish, join, reduce, regroup
 from fluxkeep.storage.columns import Column, Positions, Rows, concatenate, strings_to_arrow, take
 from fluxkeep.storage.merge import merge_sorted
+from fluxkeep.storage.plan import Plan, PlannedSeries, make_plan
 from fluxkeep.storage.row_filter import FieldRows, keep
 from fluxkeep.storage.series_index import depends_on_field
-from fluxkeep.storage.sources import MeasurementSnapshot, column_key
+from fluxkeep.storage.shortcuts import shortcut
+from fluxkeep.storage.sources import MeasurementSnapshot, ShardSources, column_key
 
 if TYPE_CHECKING:
     import polars as pl
@@ -69,10 +72,10 @@ class StoreReader:
         """
         over_series, over_rows = split(request.predicate)
         snapshots, warnings = self._load(request.time_range, request.predicate)
-        plans: list[_Plan] = []
+        plans: list[Plan] = []
         base = 0
         for snapshot in snapshots:
-            plan = _plan(snapshot, request, over_series, base)
+            plan = make_plan(snapshot, request, over_series, base)
             if plan is not None:
                 plans.append(plan)
                 base += len(plan.order) * len(plan.fields)
@@ -109,14 +112,20 @@ class StoreReader:
         self, time_range: TimeRange = EVERYTHING, predicate: Predicate | None = None
     ) -> list[tuple[str, str, FieldType]]:
         """See `Reader.field_keys`."""
-        newest: dict[tuple[str, str], FieldType] = {}
-        for plan, present in self._found(time_range, predicate):
-            # Shard groups ascend in time, so the last type that is seen is the newest.
-            for shard in plan.snapshot.shards:
-                for name, type_ in shard.types.items():
-                    if len(present.get((name, type_), ())):
-                        newest[(plan.snapshot.measurement, name)] = type_
-        return [(m, f, newest[(m, f)]) for m, f in sorted(newest)]
+        newest: dict[tuple[str, str], tuple[int, FieldType]] = {}
+        for plan, _ in self._found(time_range, predicate):
+            snapshot = plan.snapshot
+            for mask, (name, type_) in zip(plan.masks, plan.fields, strict=True):
+                # Of several types each has shard groups of its own.
+                for shard in reversed(snapshot.shards):
+                    ids = _present_in(shard, snapshot, name, type_, time_range)
+                    if mask[ids[ids < len(mask)]].any():
+                        entry = (shard.shard.start, type_)
+                        newest[(snapshot.measurement, name)] = max(
+                            entry, newest.get((snapshot.measurement, name), entry), key=lambda found: found[0]
+                        )
+                        break
+        return [(m, f, newest[(m, f)][1]) for m, f in sorted(newest)]
 
     def series(self, time_range: TimeRange = EVERYTHING, predicate: Predicate | None = None) -> Sequence[FieldSeries]:
         """See `Reader.series`."""
@@ -150,12 +159,12 @@ class StoreReader:
 
     def _found(
         self, time_range: TimeRange, predicate: Predicate | None
-    ) -> Iterator[tuple[_Plan, dict[tuple[str, FieldType], npt.NDArray[np.uint32]]]]:
+    ) -> Iterator[tuple[Plan, dict[tuple[str, FieldType], npt.NDArray[np.uint32]]]]:
         """For each measurement the ids of the series that have each field, from the indexes."""
         over_series = split(predicate)[0]
         request = ScanRequest(time_range=time_range, absent_is_empty=True)
         for snapshot in self._load(time_range, predicate)[0]:
-            plan = _plan(snapshot, request, over_series, 0)
+            plan = make_plan(snapshot, request, over_series, 0)
             if plan is None:
                 continue
             present = {}
@@ -174,26 +183,33 @@ def _any_field(present: dict[tuple[str, FieldType], npt.NDArray[np.uint32]]) -> 
 def _present(
     snapshot: MeasurementSnapshot, name: str, type_: FieldType, time_range: TimeRange
 ) -> npt.NDArray[np.uint32]:
-    """Ids of the series that have a field; rows are looked at only where a delete may have taken the last."""
+    """Ids of the series that have a field."""
+    parts = [_present_in(shard, snapshot, name, type_, time_range) for shard in snapshot.shards]
+    return np.unique(np.concatenate(parts))
+
+
+def _present_in(
+    shard: ShardSources, snapshot: MeasurementSnapshot, name: str, type_: FieldType, time_range: TimeRange
+) -> npt.NDArray[np.uint32]:
+    """Of one shard group; rows are looked at only where a delete may have taken the last."""
     parts: list[npt.NDArray[np.uint32]] = [np.empty(0, np.uint32)]
-    for shard in snapshot.shards:
-        for source in shard.files:
-            if source.types.get(name) is not type_:
-                continue
-            series = source.file.series
-            hit = (series.counts[name] > 0) & (series.first < time_range.stop) & (series.last >= time_range.start)
-            if source.tombstones and hit.any():
-                wanted = np.zeros(len(snapshot.index), np.bool_)
-                wanted[series.ids[hit]] = True
-                rows = source.read(wanted, [name], time_range)
-                if rows is not None and len(rows):
-                    valid = rows.columns[name].valid
-                    parts.append(np.unique(rows.ids if valid is None else rows.ids[valid]))
-            else:
-                parts.append(series.ids[hit])
-        for memory in shard.memory:
-            if memory.types.get(name) is type_:
-                parts.append(memory.series(time_range).get(name, parts[0]))
+    for source in shard.files:
+        if source.types.get(name) is not type_:
+            continue
+        series = source.file.series
+        hit = (series.counts[name] > 0) & (series.first < time_range.stop) & (series.last >= time_range.start)
+        if source.tombstones and hit.any():
+            wanted = np.zeros(len(snapshot.index), np.bool_)
+            wanted[series.ids[hit]] = True
+            rows = source.read(wanted, [name], time_range)
+            if rows is not None and len(rows):
+                valid = rows.columns[name].valid
+                parts.append(np.unique(rows.ids if valid is None else rows.ids[valid]))
+        else:
+            parts.append(series.ids[hit])
+    for memory in shard.memory:
+        if memory.types.get(name) is type_:
+            parts.append(memory.series(time_range).get(name, parts[0]))
     return np.unique(np.concatenate(parts))
 
 
@@ -207,104 +223,20 @@ def _only_measurement(predicate: Predicate | None) -> str | None:
 
 
 @dataclass(frozen=True, slots=True)
-class _Plan:
-    """What a scan takes of one measurement.
-
-    Attributes:
-        fields: Names and types, sorted; `masks[i]` has the series wanted of the i-th, by id.
-        order: Ids of the series wanted of any field, in their order.
-        place: Id to position in `order`.
-        base: Ordinal of the first field series; position p of `order` and field f have
-            `base + p * len(fields) + f`.
-    """
-
-    snapshot: MeasurementSnapshot
-    fields: Sequence[tuple[str, FieldType]]
-    masks: Sequence[Mask]
-    order: npt.NDArray[np.uint32]
-    place: Int64s
-    rank: npt.NDArray[np.uint32]
-    base: int
-
-
-def _plan(
-    snapshot: MeasurementSnapshot, request: ScanRequest, over_series: Predicate | None, base: int
-) -> _Plan | None:
-    index = snapshot.index
-    kinds = {(name, type_) for shard in snapshot.shards for name, type_ in shard.types.items()}
-    if request.fields is not None:
-        kinds = {kind for kind in kinds if kind[0] in request.fields}
-    rank = index.rank()
-    fields: list[tuple[str, FieldType]] = []
-    masks: list[Mask] = []
-    shared: Mask | None = None
-    for name, type_ in sorted(kinds, key=lambda kind: (kind[0], kind[1].value)):
-        if shared is None or depends_on_field(over_series):
-            shared = index.select(over_series, name, absent_is_empty=request.absent_is_empty)[: len(rank)]
-        if shared.any():
-            fields.append((name, type_))
-            masks.append(shared)
-    if not fields:
-        return None
-    wanted = masks[0] if all(m is masks[0] for m in masks) else np.logical_or.reduce(masks)
-    ids = np.flatnonzero(wanted).astype(np.uint32)
-    order = ids[np.argsort(rank[ids])]
-    place = np.zeros(len(wanted), np.int64)
-    place[order] = np.arange(len(order))
-    return _Plan(snapshot, fields, masks, order, place, rank, base)
-
-
-class PlannedSeries(Sequence[FieldSeries]):
-    """The field series of some plans, made when looked at."""
-
-    def __init__(self, plans: Sequence[_Plan]) -> None:
-        self._plans = plans
-        self._bases = np.array([plan.base for plan in plans], np.int64)
-        self._count = sum(len(plan.order) * len(plan.fields) for plan in plans)
-
-    def __len__(self) -> int:
-        return self._count
-
-    @overload
-    def __getitem__(self, at: int) -> FieldSeries: ...
-    @overload
-    def __getitem__(self, at: slice) -> Sequence[FieldSeries]: ...
-    def __getitem__(self, at: int | slice) -> FieldSeries | Sequence[FieldSeries]:
-        if isinstance(at, slice):
-            return [self[i] for i in range(*at.indices(self._count))]
-        if at < 0:
-            at += self._count
-        if not 0 <= at < self._count:
-            raise IndexError(at)
-        plan = self._plans[int(np.searchsorted(self._bases, at, side="right")) - 1]
-        position, field = divmod(at - plan.base, len(plan.fields))
-        name, type_ = plan.fields[field]
-        index = plan.snapshot.index
-        return FieldSeries(index.measurement, index.tags(int(plan.order[position])), name, type_)
-
-    def __iter__(self) -> Iterator[FieldSeries]:
-        for plan in self._plans:
-            index = plan.snapshot.index
-            for identifier in plan.order.tolist():
-                tags = index.tags(identifier)
-                for name, type_ in plan.fields:
-                    yield FieldSeries(index.measurement, tags, name, type_)
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Sequence) and list(self) == list(other)
-
-    __hash__ = None  # type: ignore[assignment] # as of a list
-
-
-@dataclass(frozen=True, slots=True)
 class _FieldRows:
-    """Rows of one field in a block: field series ordinals, times, values; none absent."""
+    """Rows of one field in a block: series, times, values; none absent. `number` is the field's in the plan."""
 
-    ordinal: Int64s
+    plan: Plan
+    number: int
+    ids: npt.NDArray[np.uint32]
     window: Int64s | None
     time: Int64s
     column: Column
     edges: Positions | None
+
+    def ordinals(self, ids: npt.NDArray[np.uint32]) -> Int64s:
+        """The ordinals of the field in series."""
+        return self.plan.place[ids] * len(self.plan.fields) + (self.plan.base + self.number)
 
 
 class _Run:
@@ -319,30 +251,27 @@ class _Run:
         self._report = report
         self._grid = WindowGrid(request.window) if request.window is not None and request.aggregate else None
 
-    def batches(self, plans: Sequence[_Plan]) -> Iterator[ScanBatch]:
+    def batches(self, plans: Sequence[Plan]) -> Iterator[ScanBatch]:
         """Stream rows, or aggregates of field series."""
         try:
             for plan in plans:
-                for by_type in self._blocks(plan):
-                    for parts in by_type:
-                        batch = self._batch(parts)
-                        if len(batch.frame):
-                            yield batch
+                for batch in self._answers(plan):
+                    if len(batch.frame):
+                        yield batch
         except Corruption as error:
             self._report(error)
             raise
 
     def grouped(
-        self, plans: Sequence[_Plan], group: tuple[str, ...], aggregate: Aggregate
+        self, plans: Sequence[Plan], group: tuple[str, ...], aggregate: Aggregate
     ) -> tuple[Sequence[FieldSeries], Sequence[ScanBatch]]:
         """Aggregates of groups: of each field series first, then of those."""
         parts: dict[FieldType, list[Partials]] = {}
         try:
             for plan in plans:
-                for by_type in self._blocks(plan):
-                    for fields in by_type:
-                        for stored, rows in fields:
-                            parts.setdefault(stored, []).append(self._reduced(rows, aggregate))
+                for fields in self._partials(plan, aggregate):
+                    for stored, partials in fields:
+                        parts.setdefault(stored, []).append(partials)
         except Corruption as error:
             self._report(error)
             raise
@@ -356,7 +285,7 @@ class _Run:
         batches = [self._answer(join(parts_)) for parts_ in finished.values()]
         return keys, [batch for batch in batches if len(batch.frame)]
 
-    def _blocks(self, plan: _Plan) -> Iterator[Sequence[Sequence[tuple[FieldType, _FieldRows]]]]:
+    def _blocks(self, plan: Plan) -> Iterator[Sequence[Sequence[tuple[FieldType, _FieldRows]]]]:
         """The rows of blocks of series, grouped by the answer's type."""
         rows_by_id = plan.snapshot.rows_by_id(len(plan.rank))[plan.order]
         weight = np.cumsum(rows_by_id * len(plan.fields)) // self._block_values
@@ -369,15 +298,14 @@ class _Run:
                 continue
             window = None if self._grid is None else self._grid.index(rows.time)
             by_type: dict[FieldType, list[tuple[FieldType, _FieldRows]]] = {}
-            place = plan.place[rows.ids] * len(plan.fields) + plan.base
             edges = edges_of(rows.ids, window) if self._request.aggregate else None
             for number, (_, type_) in enumerate(plan.fields):
-                found = self._field(plan, number, rows, place, window, edges)
+                found = self._field(plan, number, rows, window, edges)
                 if found is not None and len(found.time):
                     by_type.setdefault(answer_type(type_, self._request.aggregate), []).append((type_, found))
             yield list(by_type.values())
 
-    def _read(self, plan: _Plan, wanted: Mask) -> Rows | None:
+    def _read(self, plan: Plan, wanted: Mask) -> Rows | None:
         names = sorted({name for name, _ in plan.fields})
         pieces = [
             rows
@@ -388,10 +316,9 @@ class _Run:
 
     def _field(
         self,
-        plan: _Plan,
+        plan: Plan,
         number: int,
         rows: Rows,
-        place: Int64s,
         window: Int64s | None,
         edges: Positions | None,
     ) -> _FieldRows | None:
@@ -408,32 +335,56 @@ class _Run:
         ids, time = rows.ids, rows.time
         if kept is not None:
             at = np.flatnonzero(kept)
-            ids, time, place, column, edges = ids[at], time[at], place[at], take(column, at), None
+            ids, time, column, edges = ids[at], time[at], take(column, at), None
             window = None if window is None else window[at]
         if self._over_rows is not None:
             looked_at = FieldRows(plan.snapshot.index, name, ids, time, column)
             at = np.flatnonzero(keep(self._over_rows, looked_at, absent_is_empty=self._request.absent_is_empty))
             if len(at) < len(time):
-                time, place, column, edges = time[at], place[at], take(column, at), None
+                ids, time, column, edges = ids[at], time[at], take(column, at), None
                 window = None if window is None else window[at]
-        return _FieldRows(place + number, window, time, Column(column.type, column.values, None), edges)
+        return _FieldRows(plan, number, ids, window, time, Column(column.type, column.values, None), edges)
+
+    def _answers(self, plan: Plan) -> Iterator[ScanBatch]:
+        aggregate = self._request.aggregate
+        if aggregate is None:
+            for by_type in self._blocks(plan):
+                for fields in by_type:
+                    yield self._raw([rows for _, rows in fields])
+            return
+        for fields_ in self._partials(plan, aggregate):
+            yield self._answer(
+                join(
+                    [
+                        Partials(p.ordinal, p.window, p.time, finish(p, stored, aggregate), p.count)
+                        for stored, p in fields_
+                    ]
+                )
+            )
+
+    def _partials(self, plan: Plan, aggregate: Aggregate) -> Iterator[Sequence[tuple[FieldType, Partials]]]:
+        """Aggregates of field series, by blocks; in each by the answer's type."""
+        if self._over_rows is None and self._grid is None:
+            quick = shortcut(plan, aggregate, self._request)
+            if quick is not None:
+                by_answer: dict[FieldType, list[tuple[FieldType, Partials]]] = {}
+                for stored, partials in quick:
+                    by_answer.setdefault(answer_type(stored, aggregate), []).append((stored, partials))
+                yield from by_answer.values()
+                return
+        for by_type in self._blocks(plan):
+            for fields in by_type:
+                yield [(stored, self._reduced(rows, aggregate)) for stored, rows in fields]
 
     def _reduced(self, rows: _FieldRows, aggregate: Aggregate) -> Partials:
-        edges = edges_of(rows.ordinal, rows.window) if rows.edges is None else rows.edges
-        return reduce(rows.ordinal, rows.window, rows.time, rows.column, edges, aggregate)
+        edges = edges_of(rows.ids, rows.window) if rows.edges is None else rows.edges
+        return reduce(rows.ordinals(rows.ids[edges]), rows.window, rows.time, rows.column, edges, aggregate)
 
-    def _batch(self, fields: Sequence[tuple[FieldType, _FieldRows]]) -> ScanBatch:
-        """One batch of the rows of some fields with one answer type."""
-        aggregate = self._request.aggregate
-        if aggregate is not None:
-            parts = [(stored, self._reduced(rows, aggregate)) for stored, rows in fields]
-            finished = [
-                Partials(p.ordinal, p.window, p.time, finish(p, stored, aggregate), p.count) for stored, p in parts
-            ]
-            return self._answer(join(finished))
-        ordinal = np.concatenate([rows.ordinal for _, rows in fields])
-        time = np.concatenate([rows.time for _, rows in fields])
-        column = concatenate([rows.column for _, rows in fields])
+    def _raw(self, fields: Sequence[_FieldRows]) -> ScanBatch:
+        """One batch of the rows of some fields of one type."""
+        ordinal = np.concatenate([rows.ordinals(rows.ids) for rows in fields])
+        time = np.concatenate([rows.time for rows in fields])
+        column = concatenate([rows.column for rows in fields])
         if len(fields) > 1:
             order = np.argsort(ordinal, kind="stable")
             ordinal, time, column = ordinal[order], time[order], take(column, order)
@@ -493,31 +444,54 @@ def _polars(column: Column) -> pl.Series:
 
 
 def _groups(
-    plans: Sequence[_Plan], group: tuple[str, ...], met: dict[FieldType, Int64s]
+    plans: Sequence[Plan], group: tuple[str, ...], met: dict[FieldType, Int64s]
 ) -> tuple[list[FieldSeries], Int64s]:
     """The groups of the field series that have rows, in order, and each ordinal's group.
 
     Raises:
         InvalidInput: A group with two types.
     """
-    series = PlannedSeries(plans)
-    keys: dict[FieldSeries, list[int]] = {}
+    group_of = np.zeros(sum(len(plan.order) * len(plan.fields) for plan in plans), np.int64)
+    members: dict[FieldSeries, list[Int64s]] = {}
     types: dict[tuple[object, ...], FieldType] = {}
     for stored, ordinals in met.items():
-        for ordinal in ordinals.tolist():
-            one = series[ordinal]
-            key = FieldSeries(
-                one.measurement if MEASUREMENT in group else "",
-                tuple((k, v) for k, v in one.tags if k in group),
-                one.field if FIELD in group else "",
-                stored,
-            )
-            known = types.setdefault((key.measurement, key.tags, key.field), stored)
-            if known is not stored:
-                raise schema_collision(known, stored)
-            keys.setdefault(key, []).append(ordinal)
-    ordered = sorted(keys, key=lambda k: (k.measurement, k.tags, k.field, k.type.value))
-    group_of = np.zeros(len(series), np.int64)
+        for plan in plans:
+            size = len(plan.order) * len(plan.fields)
+            own = ordinals[(ordinals >= plan.base) & (ordinals < plan.base + size)] - plan.base
+            position, number = np.divmod(own, len(plan.fields))
+            tag_sets, tag_set_of = _group_tags(plan, group, position)
+            # One step for each combination of group tags and field, not for each field series.
+            combined, inverse = np.unique(tag_set_of * len(plan.fields) + number, return_inverse=True)
+            for at, code in enumerate(combined.tolist()):
+                tag_set, field = divmod(code, len(plan.fields))
+                key = FieldSeries(
+                    plan.snapshot.measurement if MEASUREMENT in group else "",
+                    tag_sets[tag_set],
+                    plan.fields[field][0] if FIELD in group else "",
+                    stored,
+                )
+                known = types.setdefault((key.measurement, key.tags, key.field), stored)
+                if known is not stored:
+                    raise schema_collision(known, stored)
+                members.setdefault(key, []).append(own[inverse == at] + plan.base)
+    ordered = sorted(members, key=lambda k: (k.measurement, k.tags, k.field, k.type.value))
     for place, key in enumerate(ordered):
-        group_of[keys[key]] = place
+        for ordinals in members[key]:
+            group_of[ordinals] = place
     return ordered, group_of
+
+
+def _group_tags(plan: Plan, group: tuple[str, ...], position: Int64s) -> tuple[list[Tags], Int64s]:
+    """The distinct tag sets that series have within a group's columns, and each series' place among them."""
+    index = plan.snapshot.index
+    keys = sorted(set(group) & set(index.keys(plan.order)))
+    if not keys:
+        return [()], np.zeros(len(position), np.int64)
+    codes = np.column_stack([index.codes(key, plan.order)[0] for key in keys])[position]
+    distinct, inverse = np.unique(codes, axis=0, return_inverse=True)
+    texts = [index.codes(key, plan.order[:0])[1] for key in keys]
+    tag_sets = [
+        tuple((key, text(code)) for key, text, code in zip(keys, texts, row, strict=True) if code)
+        for row in distinct.tolist()
+    ]
+    return tag_sets, inverse.reshape(-1)

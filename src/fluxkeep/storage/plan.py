@@ -1,0 +1,117 @@
+"""Which field series of one measurement a scan takes, and their numbers in the answer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import overload
+
+import numpy as np
+import numpy.typing as npt
+
+from fluxkeep.datamodel.columns import FieldType
+from fluxkeep.datamodel.points import Int64s
+from fluxkeep.datamodel.predicates import Predicate
+from fluxkeep.datamodel.reader import FieldSeries, ScanRequest
+from fluxkeep.storage.series_index import depends_on_field
+from fluxkeep.storage.sources import MeasurementSnapshot
+
+Mask = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a scan takes of one measurement.
+
+    Attributes:
+        fields: Names and types, sorted; `masks[i]` has the series wanted of the i-th, by id.
+        order: Ids of the series wanted of any field, in their order.
+        place: Id to position in `order`.
+        base: Ordinal of the first field series; position p of `order` and field f have
+            `base + p * len(fields) + f`.
+    """
+
+    snapshot: MeasurementSnapshot
+    fields: Sequence[tuple[str, FieldType]]
+    masks: Sequence[Mask]
+    order: npt.NDArray[np.uint32]
+    place: Int64s
+    rank: npt.NDArray[np.uint32]
+    base: int
+
+
+def make_plan(
+    snapshot: MeasurementSnapshot, request: ScanRequest, over_series: Predicate | None, base: int
+) -> Plan | None:
+    """The plan of a measurement; None if no series of it is wanted.
+
+    Args:
+        snapshot: Its sources, indexes read.
+        request: What is asked.
+        over_series: The part of the predicate that looks at series alone.
+        base: Ordinal of the first field series.
+    """
+    index = snapshot.index
+    kinds = {(name, type_) for shard in snapshot.shards for name, type_ in shard.types.items()}
+    if request.fields is not None:
+        kinds = {kind for kind in kinds if kind[0] in request.fields}
+    rank = index.rank()
+    fields: list[tuple[str, FieldType]] = []
+    masks: list[Mask] = []
+    shared: Mask | None = None
+    for name, type_ in sorted(kinds, key=lambda kind: (kind[0], kind[1].value)):
+        if shared is None or depends_on_field(over_series):
+            shared = index.select(over_series, name, absent_is_empty=request.absent_is_empty)[: len(rank)]
+        if shared.any():
+            fields.append((name, type_))
+            masks.append(shared)
+    if not fields:
+        return None
+    wanted = masks[0] if all(m is masks[0] for m in masks) else np.logical_or.reduce(masks)
+    ids = np.flatnonzero(wanted).astype(np.uint32)
+    order = ids[np.argsort(rank[ids])]
+    place = np.zeros(len(wanted), np.int64)
+    place[order] = np.arange(len(order))
+    return Plan(snapshot, fields, masks, order, place, rank, base)
+
+
+class PlannedSeries(Sequence[FieldSeries]):
+    """The field series of some plans, made when looked at."""
+
+    def __init__(self, plans: Sequence[Plan]) -> None:
+        self._plans = plans
+        self._bases = np.array([plan.base for plan in plans], np.int64)
+        self._count = sum(len(plan.order) * len(plan.fields) for plan in plans)
+
+    def __len__(self) -> int:
+        return self._count
+
+    @overload
+    def __getitem__(self, at: int) -> FieldSeries: ...
+    @overload
+    def __getitem__(self, at: slice) -> Sequence[FieldSeries]: ...
+    def __getitem__(self, at: int | slice) -> FieldSeries | Sequence[FieldSeries]:
+        if isinstance(at, slice):
+            return [self[i] for i in range(*at.indices(self._count))]
+        if at < 0:
+            at += self._count
+        if not 0 <= at < self._count:
+            raise IndexError(at)
+        plan = self._plans[int(np.searchsorted(self._bases, at, side="right")) - 1]
+        position, field = divmod(at - plan.base, len(plan.fields))
+        name, type_ = plan.fields[field]
+        index = plan.snapshot.index
+        return FieldSeries(index.measurement, index.tags(int(plan.order[position])), name, type_)
+
+    def __iter__(self) -> Iterator[FieldSeries]:
+        for plan in self._plans:
+            index = plan.snapshot.index
+            for identifier in plan.order.tolist():
+                tags = index.tags(identifier)
+                for name, type_ in plan.fields:
+                    yield FieldSeries(index.measurement, tags, name, type_)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Sequence) and list(self) == list(other)
+
+    __hash__ = None  # type: ignore[assignment] # as of a list

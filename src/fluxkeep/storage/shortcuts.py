@@ -1,0 +1,162 @@
+"""Aggregates that need not read every row: counts from the indexes, first and last rows by position.
+
+A shard group is plain when one data file alone has its rows, no delete hides any
+and the range holds them all. There the index knows each series' count, and where
+its first and last row stand; the last of a series is looked for from the newest
+group backwards. Groups that are not plain are read as usual.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from fluxkeep.datamodel.columns import FieldType
+from fluxkeep.datamodel.points import Int64s, Strings
+from fluxkeep.datamodel.reader import Aggregate, ScanRequest
+from fluxkeep.datamodel.timerange import TimeRange
+from fluxkeep.storage.aggregates import Partials, edges_of, reduce
+from fluxkeep.storage.columns import Column, concatenate, take
+from fluxkeep.storage.plan import Plan
+from fluxkeep.storage.sources import FileSource, ShardSources, column_key
+
+Mask = npt.NDArray[np.bool_]
+Ids = npt.NDArray[np.uint32]
+
+# Ids, times and values of rows of one field.
+_Found = tuple[Ids, Int64s, Column]
+
+
+def shortcut(plan: Plan, aggregate: Aggregate, request: ScanRequest) -> Sequence[tuple[FieldType, Partials]] | None:
+    """The aggregate of each field series of a plan, if it is one that can be had so; None if not.
+
+    The request has no windows and nothing of its predicate looks at rows.
+    """
+    if aggregate not in (Aggregate.COUNT, Aggregate.FIRST, Aggregate.LAST):
+        return None
+    plain = [_plain(shard, request.time_range) for shard in plan.snapshot.shards]
+    if not any(plain):
+        return None
+    answers: list[tuple[FieldType, Partials]] = []
+    for number, (name, type_) in enumerate(plan.fields):
+        wanted = plan.masks[number]
+        if aggregate is Aggregate.COUNT:
+            found = _counted(plan, plain, name, type_, wanted, request.time_range)
+        else:
+            found = _ends(plan, plain, name, type_, wanted, request.time_range, last=aggregate is Aggregate.LAST)
+        if found is not None and len(found[0]):
+            answers.append((type_, _partials(plan, number, found, aggregate)))
+    return answers
+
+
+def _partials(plan: Plan, number: int, found: _Found, aggregate: Aggregate) -> Partials:
+    """Values of distinct series as partials, in order."""
+    ids, time, column = found
+    order = np.argsort(plan.rank[ids])
+    ids = ids[order]
+    ordinal = plan.place[ids] * len(plan.fields) + (plan.base + number)
+    ordered = take(column, order)
+    count: Int64s = np.ones(len(ids), np.int64)
+    if aggregate is Aggregate.COUNT:
+        assert not isinstance(ordered.values, Strings)
+        count = ordered.values
+    return Partials(ordinal, np.zeros(len(ids), np.int64), time[order], ordered, count)
+
+
+def _plain(shard: ShardSources, time_range: TimeRange) -> FileSource | None:
+    if len(shard.files) != 1 or shard.memory or shard.files[0].tombstones:
+        return None
+    entry = shard.files[0].entry
+    return shard.files[0] if time_range.start <= entry.first and entry.last < time_range.stop else None
+
+
+def _counted(
+    plan: Plan, plain: Sequence[FileSource | None], name: str, type_: FieldType, wanted: Mask, time_range: TimeRange
+) -> _Found | None:
+    counts = np.zeros(len(plan.rank), np.int64)
+    for shard, source in zip(plan.snapshot.shards, plain, strict=True):
+        if source is None:
+            rows = _rows(shard, plan, name, type_, wanted, time_range)
+            if rows is not None:
+                counts += np.bincount(rows[0], minlength=len(counts))
+        elif source.types.get(name) is type_:
+            series = source.file.series
+            at = series.positions(wanted)
+            counts[series.ids[at]] += series.counts[name][at]
+    ids = np.flatnonzero(counts).astype(np.uint32)
+    return ids, np.zeros(len(ids), np.int64), Column(FieldType.INTEGER, counts[ids], None)
+
+
+def _ends(
+    plan: Plan,
+    plain: Sequence[FileSource | None],
+    name: str,
+    type_: FieldType,
+    wanted: Mask,
+    time_range: TimeRange,
+    *,
+    last: bool,
+) -> _Found | None:
+    """The first or last row of each series."""
+    open_ = wanted.copy()
+    parts: list[_Found] = []
+    shards = list(zip(plan.snapshot.shards, plain, strict=True))
+    for shard, source in reversed(shards) if last else shards:
+        if not open_.any():
+            break
+        looked_at = open_
+        if source is not None:
+            if source.types.get(name) is not type_:
+                continue
+            quick, rest = _end_rows(source, name, open_, last=last)
+            parts.append(quick)
+            open_ = open_.copy()
+            open_[quick[0]] = False
+            looked_at = rest
+        if looked_at.any():
+            rows = _rows(shard, plan, name, type_, looked_at, time_range)
+            if rows is not None and len(rows[0]):
+                edges = edges_of(rows[0], None)
+                aggregate = Aggregate.LAST if last else Aggregate.FIRST
+                reduced = reduce(rows[0][edges].astype(np.int64), None, rows[1], rows[2], edges, aggregate)
+                parts.append((rows[0][edges], reduced.time, reduced.column))
+                open_ = open_.copy()
+                open_[rows[0]] = False
+    if not parts:
+        return None
+    return (
+        np.concatenate([ids for ids, _, _ in parts]),
+        np.concatenate([time for _, time, _ in parts]),
+        concatenate([column for _, _, column in parts]),
+    )
+
+
+def _end_rows(source: FileSource, name: str, wanted: Mask, *, last: bool) -> tuple[_Found, Mask]:
+    """The end rows of the series that have the field in every row; and which series have it in some."""
+    series = source.file.series
+    at = series.positions(wanted)
+    counts, rows = series.counts[name][at], series.rows[at]
+    rest = np.zeros(len(wanted), np.bool_)
+    rest[series.ids[at[(counts > 0) & (counts < rows)]]] = True
+    at = at[counts == rows]
+    places = series.start[at + 1] - 1 if last else series.start[at]
+    column = source.values_at(name, places)
+    return (series.ids[at], series.last[at] if last else series.first[at], column), rest
+
+
+def _rows(
+    shard: ShardSources, plan: Plan, name: str, type_: FieldType, wanted: Mask, time_range: TimeRange
+) -> _Found | None:
+    """All rows that wanted series have of a field in a shard group, sorted."""
+    if shard.types.get(name) is not type_:
+        return None
+    rows = shard.read(wanted, [name], time_range, plan.rank)
+    column = None if rows is None else rows.columns.get(column_key(name, type_))
+    if rows is None or column is None:
+        return None
+    if column.valid is None:
+        return rows.ids, rows.time, column
+    at = np.flatnonzero(column.valid)
+    return rows.ids[at], rows.time[at], Column(type_, take(column, at).values, None)
