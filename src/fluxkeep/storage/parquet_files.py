@@ -19,6 +19,7 @@ import zlib
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -29,7 +30,7 @@ from fluxkeep.datamodel.columns import FieldType
 from fluxkeep.datamodel.points import Bools, Int64s, Strings
 from fluxkeep.datamodel.series import Tags
 from fluxkeep.errors import Corruption
-from fluxkeep.storage.columns import Column, Rows, cut, strings_from_arrow, strings_to_arrow
+from fluxkeep.storage.columns import Column, Rows, cut, cut_rows, strings_from_arrow, strings_to_arrow
 from fluxkeep.storage.series_index import SeriesIndex
 
 if TYPE_CHECKING:
@@ -45,6 +46,15 @@ _DECIMAL_DIGITS_MAX = 4
 # Unscaled decimals up to here are exact as doubles, so one division gives the value back.
 _EXACT_MAX = 1 << 53
 _SAMPLE = 4096
+_SAMPLE_ROWS = 8192
+# What is tried for a column, best guess first; None is a dictionary. Walks are smallest as deltas, noise
+# with its bytes split, a few values as a dictionary; docs/formats/parquet.md has figures. Texts and booleans
+# are not tried: a dictionary, bits.
+_CANDIDATES: dict[FieldType, tuple[str | None, ...]] = {
+    FieldType.FLOAT: ("BYTE_STREAM_SPLIT", None),
+    FieldType.INTEGER: ("DELTA_BINARY_PACKED", "BYTE_STREAM_SPLIT", None),
+    FieldType.UNSIGNED: ("DELTA_BINARY_PACKED", "BYTE_STREAM_SPLIT", None),
+}
 
 
 class NotDecimalError(ValueError):
@@ -89,7 +99,6 @@ class FileEncoder:
             facts: Strings and numbers to keep in the file's metadata.
         """
         import pyarrow as pa
-        import pyarrow.parquet as pq
 
         self._index = index
         self._types = dict(sorted(types.items()))
@@ -115,8 +124,28 @@ class FileEncoder:
         }
         self._note = {_METADATA_KEY: json.dumps(note, ensure_ascii=False).encode()}
         self._schema = pa.schema(schema, metadata=self._note)
-        encodings, dictionaries = self._encodings()
-        self._writer = pq.ParquetWriter(
+        self._writer: pq.ParquetWriter | None = None
+
+    def _begin(self, sample: Rows) -> pq.ParquetWriter:
+        """Open the Parquet file, with each column's encoding chosen by a sample of its values."""
+        import pyarrow.parquet as pq
+
+        encodings = {"time": "DELTA_BINARY_PACKED"}
+        dictionaries = [self._names[("tag", key)] for key in self._tag_keys]
+        for name, type_ in self._types.items():
+            column = sample.columns.get(name)
+            best = None
+            kept_as = type_ if name not in self._scales else FieldType.INTEGER
+            if column is not None and kept_as in _CANDIDATES:
+                array = to_arrow(column, type_, self._scales.get(name))
+                best = min(_CANDIDATES[kept_as], key=partial(_encoded_size, array))
+            elif kept_as in _CANDIDATES:
+                best = _CANDIDATES[kept_as][0]
+            if best is None:
+                dictionaries.append(self._names[("field", name)])
+            else:
+                encodings[self._names[("field", name)]] = best
+        return pq.ParquetWriter(
             self._sink,
             self._schema,
             compression="zstd",
@@ -134,6 +163,8 @@ class FileEncoder:
 
         if not len(rows):
             return
+        if self._writer is None:
+            self._writer = self._begin(cut_rows(rows, 0, _SAMPLE_ROWS))
         edges = np.concatenate(([0], np.flatnonzero(rows.ids[1:] != rows.ids[:-1]) + 1))
         series = rows.ids[edges]
         ends = np.append(edges[1:], len(rows))
@@ -171,7 +202,8 @@ class FileEncoder:
 
     def finish(self) -> EncodedFile:
         """Close the file and make its index."""
-        self._writer.close()
+        if self._writer is not None:
+            self._writer.close()
         data = memoryview(self._sink.getvalue())
         index = memoryview(self._index_bytes())
         rows = int(sum(int(r.sum()) for r in self._rows_of))
@@ -238,19 +270,24 @@ class FileEncoder:
     def _arrow_type(self, name: str) -> pa.DataType:
         return arrow_type(self._types[name], self._scales.get(name))
 
-    def _encodings(self) -> tuple[dict[str, str], list[str]]:
-        """Measured on the TSBS-like and the mixed data; docs/formats/parquet.md has the table."""
-        encodings = {"time": "DELTA_BINARY_PACKED"}
-        dictionaries = [self._names[("tag", key)] for key in self._tag_keys]
-        for name, type_ in self._types.items():
-            column = self._names[("field", name)]
-            if type_ is FieldType.STRING:
-                dictionaries.append(column)
-            elif type_ in (FieldType.INTEGER, FieldType.UNSIGNED) or self._scales.get(name) is not None:
-                encodings[column] = "DELTA_BINARY_PACKED"
-            elif type_ is FieldType.FLOAT:
-                encodings[column] = "BYTE_STREAM_SPLIT"
-        return encodings, dictionaries
+
+def _encoded_size(array: pa.Array, encoding: str | None) -> int:
+    """Bytes of a column in one encoding, compressed."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    sink = pa.BufferOutputStream()
+    pq.write_table(
+        pa.table([array], names=["x"]),
+        sink,
+        compression="zstd",
+        compression_level=_LEVEL,
+        use_dictionary=encoding is None,
+        column_encoding=None if encoding is None else {"x": encoding},
+        store_decimal_as_integer=True,
+        write_statistics=False,
+    )
+    return len(sink.getvalue())
 
 
 def column_names(tag_keys: Sequence[str], fields: Mapping[str, FieldType]) -> dict[tuple[str, str], str]:
