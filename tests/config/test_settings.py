@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from fluxkeep.config.options import OPTIONS, REFERENCE
+from fluxkeep.config.reference import render
 from fluxkeep.config.settings import load
 from fluxkeep.config.values import Kind, read_value
 from fluxkeep.errors import InvalidInput
@@ -145,3 +146,9 @@ class TestOptions:
         assert shown["http-idle-timeout"] == 180_000_000_000
         assert shown["storage-cache-snapshot-write-cold-duration"] == "10m0s"
         assert shown["feature-flags"] is None
+
+
+class TestReference:
+    def test_the_page_is_up_to_date(self) -> None:
+        page = Path(__file__).parents[2] / "docs" / "reference" / "options.md"
+        assert page.read_text() == render(), "run: python -m fluxkeep.config.reference > docs/reference/options.md"
