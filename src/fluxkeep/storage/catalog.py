@@ -140,7 +140,7 @@ class Catalog:
         return tuple(
             t.sequence
             for t in self._manifest.state.tombstones.values()
-            if t.sequence < flushed
+            if t.sequence <= flushed
             and not any(
                 e.bucket == t.bucket and e.applied <= t.sequence and t.time_range.overlaps(e.first, e.last)
                 for e in live

@@ -29,12 +29,15 @@ from fluxkeep.storage.frames import FRAME, HEADER, Damage, LogWriter, read_log
 
 MAGIC = b"fkeepWAL"
 VERSION = 1
+# Every version that readers accept.
+VERSIONS = (VERSION,)
 POINTS = 1
 
 _RECORD = struct.Struct("<QqqIII")
 _RAW, _ZSTD = 0, 1
 # Below this a compressed payload saves nothing worth its time.
 _COMPRESS_BYTES_MIN = 256
+_NEVER = 1 << 64
 _contexts = threading.local()
 
 
@@ -160,7 +163,7 @@ class Wal:
             records: list[tuple[int, PointsRecord]] = []
             damage: list[Damage] = []
             try:
-                content = read_log(self._files.read(path), MAGIC, (VERSION,), file=f"wal/{name}")
+                content = read_log(self._files.read(path), MAGIC, VERSIONS, file=f"wal/{name}")
                 damage.extend(content.damage)
                 for frame in content.frames:
                     if frame.kind == POINTS:
@@ -169,7 +172,9 @@ class Wal:
                 damage.append(Damage(error.offset, "a WAL segment", error.message))
             except (OSError, ValueError) as error:
                 damage.append(Damage(-1, "a readable WAL segment", str(error)))
-            self._sealed.append(_Segment(path, max((sequence for sequence, _ in records), default=0)))
+            # A damaged segment is not released with the others: it is to be set aside.
+            last = _NEVER if damage else max((sequence for sequence, _ in records), default=0)
+            self._sealed.append(_Segment(path, last))
             yield ReplayedSegment(path, records, damage)
 
     def append(self, sequence: int, payload: bytes) -> Ticket:
