@@ -47,6 +47,9 @@ class _ServerCommand(click.Command):
             name, equals, value = arg.removeprefix("--").partition("=")
             if not arg.startswith("-"):
                 raise click.UsageError(f'unknown command "{arg}" for "influxd"')
+            if self.name == "print-config" and arg.startswith("--key-name"):
+                flags["key-name"] = value if equals else queue.pop(0) if queue else ""
+                continue
             if not arg.startswith("--") or name not in OPTIONS:
                 kind = "flag" if arg.startswith("--") else "shorthand flag"
                 raise click.UsageError(f"unknown {kind}: {arg.partition('=')[0]}")
@@ -75,6 +78,7 @@ class _ServerCommand(click.Command):
 # The commands that work on a stopped server's files, imported when they are used.
 _OFFLINE = {
     "audit": "fluxkeep.cli.offline.audit:audit",
+    "inspect": "fluxkeep.cli.offline.inspect:inspect",
     "recovery": "fluxkeep.cli.offline.recovery:recovery",
     "token-hashing": "fluxkeep.cli.offline.token_hashing:token_hashing",
 }
@@ -115,6 +119,23 @@ def run(flags: dict[str, str]) -> None:
     from fluxkeep import server  # what the other commands and a wrong flag need not wait for
 
     server.run(settings)
+
+
+@influxd.command(name="print-config", cls=_ServerCommand, hidden=True)
+def print_config(flags: dict[str, str]) -> None:
+    """Print the effective options as YAML, or one of them."""
+    import yaml
+
+    click.echo('Command "print-config" is deprecated, use the influx-cli command server-config instead', err=True)
+    key = flags.pop("key-name", "")
+    shown = load(flags, os.environ, Path.cwd()).shown()
+    if key and key not in shown:
+        raise CommandFailed(f'failed to print config: key "{key}" not found in config')
+    if key:
+        value = shown[key]
+        click.echo(str(value).lower() if isinstance(value, bool) else value)
+        return
+    click.echo(yaml.safe_dump({**shown, "key-name": ""}, sort_keys=True, allow_unicode=True), nl=False)
 
 
 @influxd.command()
