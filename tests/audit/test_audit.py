@@ -143,6 +143,7 @@ def test_a_file_that_is_no_log_is_refused(tmp_path: Path) -> None:
     with pytest.raises(Corruption):
         AuditLog(path, ManualClock())
     assert verify(path).fault == "the line is not JSON"
+    assert path.read_text() == "hello\n"
 
 
 @pytest.mark.parametrize("fail_closed", [False, True])

@@ -1,8 +1,8 @@
 """Appending to the audit log: one file, each line durable before the act is answered.
 
 Beside the log lies `<log>.head`, the number and hash of the newest line, so
-that cutting lines off the end is noticed as well. It is replaced after each
-line; a crash in between leaves it one line behind, which `verify` accepts.
+that cutting lines off the end is noticed as well. It is written after each
+line; a crash may leave it behind the log, which `verify` accepts.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from fluxkeep.logs import get_logger
 
 # A line is far shorter; more than this before a newline is not one of ours.
 _LINE_BYTES_MAX = 1 << 20
+_HEAD_BYTES = 128
 
 
 class AuditUnavailable(Unavailable):
@@ -51,11 +52,12 @@ class AuditLog:
         self.path = path
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+        self._head = os.open(head_path(path), os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             torn = self._cut_torn_line()
             self._seq, self._previous = self._newest()
         except BaseException:
-            os.close(self._file)
+            self.close()
             raise
         if torn:
             self.record(Act(action="audit.recover", outcome=Outcome.GRANTED, detail={"bytes": str(torn)}))
@@ -100,18 +102,14 @@ class AuditLog:
         with self._lock:
             if self._file >= 0:
                 os.close(self._file)
+                os.close(self._head)
                 self._file = -1
 
     def _write_head(self) -> None:
-        head = head_path(self.path)
-        fresh = head.with_name(head.name + ".new")
-        file = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-        try:
-            os.write(file, json.dumps({"seq": self._seq, "hash": self._previous}).encode() + b"\n")
-            os.fsync(file)
-        finally:
-            os.close(file)
-        fresh.replace(head)
+        # Of one size and in place, so that no crash can leave half of it; not synced, since one that lags
+        # behind the log is as good: it still notices every line that was there when it was written.
+        head = json.dumps({"seq": self._seq, "hash": self._previous}).ljust(_HEAD_BYTES - 1) + "\n"
+        os.pwrite(self._head, head.encode(), 0)
 
     def _cut_torn_line(self) -> int:
         size = os.lseek(self._file, 0, os.SEEK_END)
