@@ -92,7 +92,10 @@ def _pivot_family(
     if not rows.height:
         # Tables without rows stay, without new columns.
         empty = pl.concat([b.keys.select(ORDER, *key) for b, _ in members])
-        return rebuild([Piece(fixed, key, rows.select(ORDER, *labels), empty)])
+        none = pl.Series([], dtype=pl.Int64)
+        return rebuild(
+            [Piece(fixed, key, empty, none, none, rows.drop(ORDER).select(k for k in labels if k not in key))]
+        )
     tables = rows.select(key).unique(maintain_order=True).with_row_index(_ID) if key else None
     ids = (
         rows.select(key).join(tables, on=list(key), how="left", nulls_equal=True, maintain_order="left")[_ID]

@@ -14,7 +14,7 @@ from fluxkeep.datamodel.tables import ORDER, Block, Column, Columns, Stream
 from fluxkeep.datamodel.tables import Value as Cell
 from fluxkeep.errors import InvalidInput
 from fluxkeep.flux.execute.mapping import columns_of_records
-from fluxkeep.flux.execute.regroup import Piece, rebuild
+from fluxkeep.flux.execute.regroup import Piece, piece_of_rows, rebuild
 from fluxkeep.flux.execute.rows import rows_of
 from fluxkeep.flux.interpreter.values import Null, Value, kind_of
 
@@ -60,7 +60,7 @@ def _joined(one: Block, other: Block, left_name: str, right_name: str, on: Seque
     ordered = tuple(columns[label] for label in sorted(columns))
     # Pairs of tables come in the order of the left ones.
     frame = rows.select((pl.col(_LEFT) * (1 << 31) + pl.col(_RIGHT)).alias(ORDER), *(rows[c.label] for c in ordered))
-    return Piece(ordered, tuple(sorted(key)), frame)
+    return piece_of_rows(ordered, tuple(sorted(key)), frame)
 
 
 Combine = Callable[[dict[str, Value], dict[str, Value]], Value]
@@ -97,7 +97,7 @@ def join_tables(
                 raise InvalidInput(f"join cannot modify group key: {column.label}")
         order = pl.Series(ORDER, [place], dtype=pl.Int64).new_from_index(0, len(records))
         frame = pl.DataFrame([order, *(s.alias(label) for label, (_, s) in made.items())])
-        pieces.append(Piece(tuple(c for c, _ in made.values()), tuple(c.label for c, _ in key_columns), frame))
+        pieces.append(piece_of_rows(tuple(c for c, _ in made.values()), tuple(c.label for c, _ in key_columns), frame))
     return rebuild(pieces)
 
 

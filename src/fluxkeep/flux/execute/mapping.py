@@ -13,7 +13,7 @@ from fluxkeep.datamodel.tables import ORDER, Block, Column, ColumnType, Stream
 from fluxkeep.errors import FluxkeepError, InvalidInput
 from fluxkeep.flux.execute import specialise as sp
 from fluxkeep.flux.execute.failures import PlacedError
-from fluxkeep.flux.execute.regroup import Piece, rebuild
+from fluxkeep.flux.execute.regroup import Piece, piece_of_rows, rebuild
 from fluxkeep.flux.execute.rows import RowFunction, column, rows_of
 from fluxkeep.flux.interpreter.values import Builtin, Closure, Null, Scope, Time, UInt, Value, kind_of, nature_of
 from fluxkeep.flux.syntax import ast
@@ -52,7 +52,7 @@ def _mapped(block: Block, function: RowFunction, *, merge_key: bool) -> Piece:
     frame = pl.DataFrame(
         [block.keys[ORDER].gather(block.ids), *(series.alias(label) for label, (_, series) in values.items())]
     )
-    return Piece(columns, key, frame)
+    return piece_of_rows(columns, key, frame)
 
 
 Made = dict[str, tuple[Column, pl.Series]]

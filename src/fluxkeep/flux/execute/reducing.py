@@ -12,7 +12,7 @@ import polars as pl
 from fluxkeep.datamodel.tables import ORDER, Block, Column, Stream
 from fluxkeep.errors import FluxkeepError, InvalidInput
 from fluxkeep.flux.execute.mapping import columns_of_records, evaluation_text
-from fluxkeep.flux.execute.regroup import Piece, rebuild
+from fluxkeep.flux.execute.regroup import Piece, piece_of_rows, rebuild
 from fluxkeep.flux.execute.rows import RowFunction, rows_of
 from fluxkeep.flux.interpreter.values import Null, Value, kind_of, nature_of, of_column
 
@@ -70,4 +70,4 @@ def _piece(block: Block, results: list[dict[str, Value]]) -> Piece:
             *(made[k][1].alias(k) if k in made else block.keys[k] for k in columns),
         ]
     )
-    return Piece(tuple(columns.values()), block.key, frame)
+    return piece_of_rows(tuple(columns.values()), block.key, frame)

@@ -22,8 +22,6 @@ from fluxkeep.datamodel.tables import ORDER, TABLE, Block, Column, Columns, Stre
 from fluxkeep.errors import InvalidInput
 
 _ID = "\0id"
-_SOURCE = "\0source"
-_PIECE = "\0piece"
 
 Int64s = npt.NDArray[np.int64]
 
@@ -35,26 +33,54 @@ class Piece:
     Attributes:
         columns: All columns in table order.
         key: Labels of the new key, in key order.
-        frame: ORDER (the place of the table a row came from) and all columns.
-        empty: ORDER and the key columns of tables that exist though no row has their key.
+        keys: ORDER (the place of the first table that rows came from) and the key columns, a row for
+            each table to be; several may have one key and become one table. All of them exist, also
+            those that no row goes to.
+        ids: Of each row, its row in `keys`.
+        orders: Of each row, the place of the table it came from.
+        rows: The columns that are not in the key.
     """
 
     columns: Columns
     key: tuple[str, ...]
-    frame: pl.DataFrame
-    empty: pl.DataFrame | None = None
+    keys: pl.DataFrame
+    ids: pl.Series
+    orders: pl.Series
+    rows: pl.DataFrame
 
 
 def piece_of(block: Block, key: Sequence[str], columns: Columns | None = None) -> Piece:
     """A block's rows under a new key; its empty tables come along where the old key fixes the new one."""
     kept = block.columns if columns is None else columns
-    frame = pl.DataFrame([block.keys[ORDER].gather(block.ids), *(block.series(c.label).alias(c.label) for c in kept)])
-    empty = None
+    orders = block.keys[ORDER].gather(block.ids)
     if set(key) <= set(block.key):
-        vacant = block.sizes() == 0
-        if vacant.any():
-            empty = block.keys.filter(pl.Series(vacant)).select(ORDER, *key)
-    return Piece(kept, tuple(key), frame, empty)
+        # Decided table by table: no row is looked at.
+        data = [block.series(c.label).alias(c.label) for c in kept if c.label not in key]
+        rows = pl.DataFrame([orders.alias(ORDER), *data]).drop(ORDER) if data else pl.DataFrame(height=len(orders))
+        return Piece(kept, tuple(key), block.keys.select(ORDER, *key), block.ids, orders, rows)
+    frame = pl.DataFrame([orders, *(block.series(c.label).alias(c.label) for c in kept)])
+    return piece_of_rows(kept, key, frame)
+
+
+def piece_of_rows(columns: Columns, key: Sequence[str], frame: pl.DataFrame) -> Piece:
+    """Rows under a key that differs from row to row.
+
+    Args:
+        columns: All columns in table order.
+        key: Labels of the key.
+        frame: ORDER (the place of the table a row came from) and all columns.
+    """
+    orders = frame[ORDER]
+    rest = frame.drop(ORDER, *key)
+    if not key:
+        place = int(orders.min()) if frame.height else 0  # type: ignore[arg-type]
+        keys = pl.DataFrame({ORDER: pl.Series([place][: frame.height], dtype=pl.Int64)})
+        ids = pl.Series(_ID, np.zeros(frame.height, np.int64))
+        return Piece(columns, (), keys, ids, orders, rest)
+    keys = frame.group_by(key, maintain_order=True).agg(pl.col(ORDER).min()).select(ORDER, *key)
+    numbered = keys.select(key).with_row_index(_ID)
+    ids = frame.select(key).join(numbered, on=list(key), how="left", nulls_equal=True, maintain_order="left")[_ID]
+    return Piece(columns, tuple(key), keys, ids, orders, rest)
 
 
 def rebuild(pieces: Sequence[Piece], *, sort: bool = True) -> list[Block]:
@@ -80,88 +106,81 @@ def rebuild(pieces: Sequence[Piece], *, sort: bool = True) -> list[Block]:
 def _family(columns: Columns, pieces: list[Piece]) -> list[Block]:
     """The tables of pieces whose keys have the same columns; ORDER is the first contributing table's place."""
     labels = [c.label for c in columns]
-    lists = [p.frame.select(labels) for p in pieces] + [p.empty.select(labels) for p in pieces if p.empty is not None]
+    if not sum(p.keys.height for p in pieces):
+        return []
     if labels:
-        distinct = pl.concat(lists).unique(maintain_order=True).with_row_index(_ID)
-        ids = [
-            p.frame.select(labels).join(distinct, on=labels, how="left", nulls_equal=True, maintain_order="left")[_ID]
+        distinct = pl.concat([p.keys.select(labels) for p in pieces]).unique(maintain_order=True).with_row_index(_ID)
+        tables = [
+            p.keys.select(labels)
+            .join(distinct, on=labels, how="left", nulls_equal=True, maintain_order="left")[_ID]
+            .to_numpy()
             for p in pieces
         ]
     else:
         distinct = pl.DataFrame({_ID: pl.Series([0], dtype=pl.UInt32)})
-        ids = [pl.Series(_ID, np.zeros(p.frame.height, np.uint32)) for p in pieces]
-        if not any(p.frame.height for p in pieces) and all(p.empty is None for p in pieces):
-            return []
+        tables = [np.zeros(p.keys.height, np.int64) for p in pieces]
     first = np.full(distinct.height, np.iinfo(np.int64).max, np.int64)
-    contributors = _contributors(pieces, ids, distinct, labels, first)
+    for piece, table in zip(pieces, tables, strict=True):
+        np.minimum.at(first, table, piece.keys[ORDER].to_numpy())
+    if len(pieces) == 1:
+        return [_variant(pieces, tables, None, distinct, first)]
     variants: dict[tuple[int, ...], list[int]] = {}
-    for table, members in enumerate(contributors):
-        variants.setdefault(members, []).append(table)
+    for table_id, members in enumerate(_contributors(pieces, tables, distinct.height)):
+        variants.setdefault(members, []).append(table_id)
     return [
-        _variant([pieces[m] for m in members], [ids[m] for m in members], tables, distinct, first)
-        for members, tables in variants.items()
+        _variant([pieces[m] for m in members], [tables[m] for m in members], chosen, distinct, first)
+        for members, chosen in variants.items()
         if members
     ]
 
 
-def _contributors(
-    pieces: list[Piece], ids: list[pl.Series], distinct: pl.DataFrame, labels: list[str], first: Int64s
-) -> list[tuple[int, ...]]:
-    """Which pieces a table gets rows (or its mere existence) from, first come first; fills `first`."""
-    found: list[list[tuple[int, int]]] = [[] for _ in range(distinct.height)]
-    for number, (piece, tables) in enumerate(zip(pieces, ids, strict=True)):
-        places = pl.DataFrame([tables.alias(_ID), piece.frame[ORDER]])
-        if piece.empty is not None:
-            if labels:
-                vacant = piece.empty.join(distinct, on=labels, how="left", nulls_equal=True).select(_ID, ORDER)
-            else:
-                vacant = piece.empty.select(pl.lit(0, pl.UInt32).alias(_ID), ORDER)
-            places = pl.concat([places, vacant])
-        for table, place in places.group_by(_ID).agg(pl.col(ORDER).min()).iter_rows():
-            found[table].append((place, number))
-            first[table] = min(first[table], place)
+def _contributors(pieces: list[Piece], tables: list[Int64s], count: int) -> list[tuple[int, ...]]:
+    """Which pieces a table is made of, first come first."""
+    found: list[list[tuple[int, int]]] = [[] for _ in range(count)]
+    for number, (piece, table) in enumerate(zip(pieces, tables, strict=True)):
+        places = pl.DataFrame([pl.Series(_ID, table), piece.keys[ORDER]])
+        for table_id, place in places.group_by(_ID).agg(pl.col(ORDER).min()).iter_rows():
+            found[table_id].append((place, number))
     return [tuple(number for _, number in sorted(entries)) for entries in found]
 
 
 def _variant(
-    pieces: list[Piece], ids: list[pl.Series], tables: list[int], distinct: pl.DataFrame, first: Int64s
+    pieces: list[Piece], tables: list[Int64s], chosen_ids: list[int] | None, distinct: pl.DataFrame, first: Int64s
 ) -> Block:
-    """The tables that are made of the same pieces: one shape."""
+    """The tables that are made of the same pieces (of a single piece all): one shape."""
     columns = unite([p.columns for p in pieces])
     key = pieces[0].key
-    chosen = np.array(tables, np.int64)
+    chosen = np.arange(distinct.height) if chosen_ids is None else np.array(chosen_ids, np.int64)
     chosen = chosen[np.argsort(first[chosen], kind="stable")]
     ordinals = np.full(distinct.height, -1, np.int32)
     ordinals[chosen] = np.arange(len(chosen), dtype=np.int32)
     frames: list[pl.DataFrame] = []
-    for piece, table in zip(pieces, ids, strict=True):
+    for piece, table in zip(pieces, tables, strict=True):
         present = {c.label for c in piece.columns}
-        ordinal = pl.Series(TABLE, ordinals[table.to_numpy()], dtype=pl.Int32)
-        frame = piece.frame.select(
-            ORDER,
-            *(
-                pl.col(_exact(c.label)) if c.label in present else pl.lit(None, c.type.polars).alias(c.label)
-                for c in columns
-                if c.label not in key
-            ),
-        ).insert_column(0, ordinal)
+        height = len(piece.ids)
+        frame = pl.DataFrame(
+            [
+                pl.Series(TABLE, ordinals[table][piece.ids.to_numpy()], dtype=pl.Int32),
+                piece.orders.alias(ORDER),
+                *(
+                    piece.rows[c.label]
+                    if c.label in present
+                    else pl.Series(c.label, [None], dtype=c.type.polars).new_from_index(0, height)
+                    for c in columns
+                    if c.label not in key
+                ),
+            ]
+        )
         if len(chosen) < distinct.height:
             frame = frame.filter(pl.col(TABLE) >= 0)
         frames.append(frame)
     rows = frames[0] if len(frames) == 1 else pl.concat(frames)
     by = [TABLE] if len(frames) == 1 and frames[0][ORDER].is_sorted() else [TABLE, ORDER]
-    if len(chosen) > 1 or len(by) > 1:
+    if not (len(by) == 1 and rows[TABLE].is_sorted()):
         rows = rows.sort(by, maintain_order=True)
     taken = distinct[chosen.tolist()]
     keys = pl.DataFrame([pl.Series(ORDER, first[chosen], dtype=pl.Int64), *(taken[k] for k in key)])
     return Block(columns, key, keys, rows.drop(ORDER))
-
-
-def _exact(label: str) -> str:
-    """A label that Polars does not take for a pattern."""
-    if label == "*" or (label.startswith("^") and label.endswith("$")):
-        return "^" + "".join("\\" + c if not c.isalnum() else c for c in label) + "$"
-    return label
 
 
 def unite(schemas: Sequence[Columns]) -> Columns:

@@ -171,7 +171,8 @@ def select_columns(blocks: Stream, keeps: Callable[[Block], Iterable[str]]) -> l
         piece = piece_of(block, key, columns)
         if not columns:
             # Rows without columns are no rows.
-            piece = Piece((), (), piece.frame.head(0), block.keys.select(ORDER))
+            none = pl.Series([], dtype=pl.Int64)
+            piece = Piece((), (), block.keys.select(ORDER), none, none, pl.DataFrame())
             changed = True
         pieces.append(piece)
         rows = block.rows.select(TABLE, *(block.rows[c.label] for c in columns if c.label not in block.key))

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from fluxkeep.compute.windows import WindowGrid, clip
+from fluxkeep.compute.windows import Int64s, WindowGrid, clip
 from fluxkeep.datamodel.tables import ORDER, Block, Column, Columns, ColumnType, Stream
 from fluxkeep.datamodel.timerange import TimeRange, Window
 from fluxkeep.errors import InvalidInput
@@ -59,34 +59,67 @@ def _time_first(block: Block, time: str) -> Block:
 
 
 def _piece(block: Block, spec: WindowSpec, grid: WindowGrid | None, bounds: TimeRange) -> Piece:
+    """A block's rows by window. New tables are pairs of a table (its key without bounds) and a window."""
     times = block.series(spec.time)
+    known = np.flatnonzero(times.is_not_null().to_numpy())
+    windows = _covering(grid, bounds)
     if grid is None:
         # The one window closes over everything, its stop included. Source: flux.md §11.4.
-        positions = np.flatnonzero(times.is_not_null().to_numpy())
-        starts = np.full(len(positions), bounds.start, np.int64)
-        stops = np.full(len(positions), bounds.stop, np.int64)
+        positions, numbers = known, np.zeros(len(known), np.int64)
     else:
-        known = np.flatnonzero(times.is_not_null().to_numpy())
-        instants = times.drop_nulls().to_numpy()
-        rows, indices = grid.assign(instants)
-        positions = known[rows]
-        starts, stops = clip(grid.starts(indices), grid.stops(indices), bounds)
-        inside = starts < stops
-        positions, starts, stops = positions[inside], starts[inside], stops[inside]
+        rows, indices = grid.assign(times.drop_nulls().to_numpy())
+        numbers = np.searchsorted(windows.indices, indices)
+        inside = numbers < len(windows.indices)
+        inside[inside] = windows.indices[numbers[inside]] == indices[inside]
+        positions, numbers = known[rows][inside], numbers[inside]
     columns, key = _shape(block, spec)
-    frame = block.frame(c.label for c in columns if c.label not in (spec.start, spec.stop) and block.find(c.label))
-    chosen = frame[positions]
-    data = {
-        ORDER: block.keys[ORDER].gather(chosen.to_series(0)),
-        **{label: chosen[label] for label in chosen.columns[1:]},
-        spec.start: pl.Series(starts),
-        spec.stop: pl.Series(stops),
-    }
-    ordered = pl.DataFrame([data[name].alias(name) for name in (ORDER, *(c.label for c in columns))])
-    empty = None
+    others = [k for k in key if k not in (spec.start, spec.stop)]
+    owners, representatives = _owners(block, others)
+    ids = block.ids.to_numpy()[positions]
+    codes = owners[ids] * len(windows.indices) + numbers
     if spec.create_empty:
-        empty = _every_window(block, spec, grid, bounds, key)
-    return Piece(columns, key, ordered, empty)
+        tables = np.arange(len(representatives) * len(windows.indices), dtype=np.int64)
+    else:
+        tables, codes = np.unique(codes, return_inverse=True)
+    owner, number = np.divmod(tables, max(len(windows.indices), 1))
+    named = block.keys[representatives[owner].tolist()]
+    values = {spec.start: pl.Series(windows.starts[number]), spec.stop: pl.Series(windows.stops[number])}
+    keys = pl.DataFrame([named[ORDER], *((named[k] if k in others else values[k]).alias(k) for k in key)])
+    chosen = pl.Series(positions)
+    data = [block.series(c.label).gather(chosen).alias(c.label) for c in columns if c.label not in key]
+    orders = block.keys[ORDER].gather(pl.Series(ids))
+    return Piece(columns, key, keys, pl.Series(codes), orders, pl.DataFrame([orders.alias(ORDER), *data]).drop(ORDER))
+
+
+@dataclass(frozen=True, slots=True)
+class _Windows:
+    """The windows within bounds, ascending, and where they start and stop, cut to the bounds."""
+
+    indices: Int64s
+    starts: Int64s
+    stops: Int64s
+
+
+def _covering(grid: WindowGrid | None, bounds: TimeRange) -> _Windows:
+    if grid is None:
+        return _Windows(np.zeros(1, np.int64), np.array([bounds.start]), np.array([bounds.stop]))
+    indices = grid.covering(bounds)
+    return _Windows(indices, *clip(grid.starts(indices), grid.stops(indices), bounds))
+
+
+def _owners(block: Block, labels: list[str]) -> tuple[Int64s, Int64s]:
+    """Tables that differ in their bounds alone count as one.
+
+    Returns:
+        (of each table the number of its like, of each number its first table).
+    """
+    count = block.table_count
+    if not labels:
+        return np.zeros(count, np.int64), np.zeros(min(count, 1), np.int64)
+    firsts = block.keys.select(labels).with_row_index("\0at").unique(labels, keep="first", maintain_order=True)
+    numbered = firsts.select(labels).with_row_index("\0n")
+    owners = block.keys.select(labels).join(numbered, on=labels, how="left", nulls_equal=True, maintain_order="left")
+    return owners["\0n"].to_numpy().astype(np.int64), firsts["\0at"].to_numpy().astype(np.int64)
 
 
 def _shape(block: Block, spec: WindowSpec) -> tuple[Columns, tuple[str, ...]]:
@@ -96,20 +129,6 @@ def _shape(block: Block, spec: WindowSpec) -> tuple[Columns, tuple[str, ...]]:
     columns += [c for label, c in bounds.items() if block.find(label) is None]
     key = [*block.key, *(label for label in bounds if label not in block.key)]
     return tuple(columns), tuple(key)
-
-
-def _every_window(
-    block: Block, spec: WindowSpec, grid: WindowGrid | None, bounds: TimeRange, key: tuple[str, ...]
-) -> pl.DataFrame:
-    """Each window within the bounds for each table: those are there even without rows."""
-    if grid is None:
-        starts, stops = np.array([bounds.start], np.int64), np.array([bounds.stop], np.int64)
-    else:
-        indices = grid.covering(bounds)
-        starts, stops = clip(grid.starts(indices), grid.stops(indices), bounds)
-    windows = pl.DataFrame({spec.start: starts, spec.stop: stops})
-    others = [k for k in block.key if k not in (spec.start, spec.stop)]
-    return block.keys.select(ORDER, *others).join(windows, how="cross").select(ORDER, *key)
 
 
 def fill_empty(blocks: Stream) -> list[Block]:

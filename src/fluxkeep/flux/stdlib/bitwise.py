@@ -27,8 +27,7 @@ def _define(name: str, operator: Callable[[int, int], int]) -> None:
     for letter, unsigned in (("u", True), ("s", False)):
 
         def run(call: Call, unsigned: bool = unsigned) -> Value:
-            left = _whole(call, "a", unsigned=unsigned)
-            right = _whole(call, "b", unsigned=(unsigned and not shift) or shift)
+            left, right = _whole(call, "a", unsigned=unsigned), _whole(call, "b", unsigned=unsigned)
             made = operator(left, right)
             return wrap_uint(made) if unsigned else wrap_int(made)
 

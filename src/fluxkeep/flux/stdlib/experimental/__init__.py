@@ -13,7 +13,7 @@ import polars as pl
 from fluxkeep.datamodel.tables import ORDER, Block, Column, ColumnType
 from fluxkeep.errors import InvalidInput
 from fluxkeep.flux.execute import shape
-from fluxkeep.flux.execute.regroup import Piece, piece_of, rebuild
+from fluxkeep.flux.execute.regroup import piece_of, piece_of_rows, rebuild
 from fluxkeep.flux.interpreter.calls import Call
 from fluxkeep.flux.interpreter.values import Builtin, Time, UInt, Value, kind_of
 from fluxkeep.flux.plan.graph import Transform
@@ -168,5 +168,5 @@ def _unpivoted(blocks: Sequence[Block], others: Sequence[str]) -> list[Block]:
             key = tuple(c for c in fixed if c.label in block.key)
             rest = tuple(c for c in fixed if c not in key)
             columns = (*key, Column("_field", ColumnType.STRING), *rest, Column("_value", column.type))
-            pieces.append(Piece(columns, (*block.key, "_field"), frame))
+            pieces.append(piece_of_rows(columns, (*block.key, "_field"), frame))
     return rebuild(pieces)
