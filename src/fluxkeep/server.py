@@ -18,6 +18,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from fluxkeep import logs
@@ -78,6 +79,7 @@ from fluxkeep.resources.secrets import OrgSecrets
 from fluxkeep.resources.telegrafs import Telegrafs
 from fluxkeep.resources.variables import Variables
 from fluxkeep.storage.engine import Engine
+from fluxkeep.storage.settings import MIB, StorageOptions
 from fluxkeep.tenancy.services import Tenancy
 from fluxkeep.ui.serve import Pages
 
@@ -148,7 +150,7 @@ def build(settings: Settings, clock: Clock, house: contextlib.ExitStack) -> Appl
     credential_options = _credential_options(settings)
     credentials = Credentials.open(store, tenancy, ids, clock, credential_options)
     house.callback(credentials.close)
-    engine = Engine(settings.engine_path, clock)
+    engine = Engine(settings.engine_path, clock, _storage_options(settings))
     house.callback(engine.close)
     rules = PointRules(
         string_bytes_max=None if settings.flag("storage-no-validate-field-size") else STRING_BYTES_MAX,
@@ -262,6 +264,20 @@ class Housekeeping:
             except Exception as error:  # noqa: BLE001  # a supervisor: one chore's failure must not end the others
                 self._log.error("chore.failed", chore=getattr(chore, "__qualname__", "-"), exc_info=error)
             due[index] = time.monotonic() + seconds
+
+
+def _storage_options(settings: Settings) -> StorageOptions:
+    """What was chosen for the store; its own defaults suit it better than the reference's."""
+    options = StorageOptions(flush_idle_seconds=settings.number("storage-cache-snapshot-write-cold-duration") / SECOND)
+    name = "storage-cache-snapshot-memory-size"
+    if name not in settings.given:
+        return options
+    flush_bytes = max(settings.number(name), MIB)
+    return replace(
+        options,
+        memtable_flush_bytes=flush_bytes,
+        memtable_bytes_max=max(options.memtable_bytes_max, 2 * flush_bytes),
+    )
 
 
 def _limits(settings: Settings) -> Limits:

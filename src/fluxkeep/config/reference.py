@@ -14,14 +14,16 @@ from fluxkeep.instants import format_go_duration
 _HEAD = """# Options of influxd
 
 Every option is a flag (`--http-bind-address`), an environment variable (`INFLUXD_HTTP_BIND_ADDRESS`) and a key of a
-configuration file; a flag wins over the environment, the environment over the file, the file over the default. The file is
-`config.json`, `config.toml`, `config.yaml` or `config.yml` in the working directory, or what `INFLUXD_CONFIG_PATH` names.
+configuration file; a flag wins over the environment, the environment over the file, the file over the default. The
+file is `config.json`, `config.toml`, `config.yaml` or `config.yml` in the working directory, or what
+`INFLUXD_CONFIG_PATH` names.
 
-A value that cannot be read, an unknown key in the file and a file that is named and missing refuse to start: a protection
-that is asked for must not be off because of a typing mistake. Booleans are `true` or `false` (also `1`, `0`, `t`, `f`), sizes
-are bytes or end in `k`, `m` or `g` (thousands), durations look like `90s` or `1h30m`.
+A value that cannot be read, an unknown key in the file and a file that is named and missing refuse to start: a
+protection that is asked for must not be off because of a typing mistake. Booleans are `true` or `false` (also `1`,
+`0`, `t`, `f`), sizes are bytes or end in `k`, `m` or `g` (thousands), durations look like `90s` or `1h30m`.
 
-All names of InfluxDB 2.9 are accepted. Those in the last table have no counterpart here; when one is set, the log names it.
+All names of InfluxDB 2.9 are accepted. Those in the last table have no counterpart here; when one is set, the log
+names it.
 """
 
 
