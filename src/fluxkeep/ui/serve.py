@@ -14,7 +14,19 @@ from pathlib import Path
 
 from starlette.responses import Response
 
-RESERVED = ("/api/", "/private/", "/v1", "/query", "/write", "/ping", "/health", "/ready", "/metrics", "/debug", "/docs")
+RESERVED = (
+    "/api/",
+    "/private/",
+    "/v1",
+    "/query",
+    "/write",
+    "/ping",
+    "/health",
+    "/ready",
+    "/metrics",
+    "/debug",
+    "/docs",
+)
 
 HEADERS = {
     "Content-Security-Policy": (
@@ -27,7 +39,11 @@ HEADERS = {
     "Permissions-Policy": "camera=(), microphone=(), geolocation=()",
 }
 _FOREVER = "public, max-age=31536000, immutable"
-_TYPES = {".js": "text/javascript; charset=utf-8", ".css": "text/css; charset=utf-8", ".html": "text/html; charset=utf-8"}
+_TYPES = {
+    ".js": "text/javascript; charset=utf-8",
+    ".css": "text/css; charset=utf-8",
+    ".html": "text/html; charset=utf-8",
+}
 _ABSENT = "This fluxkeep was built without its web page. The HTTP API and the influx command work without it.\n"
 
 
