@@ -162,6 +162,23 @@ def test_answers(sources: MemorySources, query: str, expected: object) -> None:
     assert found == ([] if expected is None else [({}, expected)])
 
 
+def test_fields_may_have_names_that_are_ours() -> None:
+    sources = MemorySources({"db": lines("m g=1,sid=2,v=3,r0=4,w=5 1000000000")})
+    assert rows(sources, "SELECT sid, g, v, r0, w FROM m WHERE sid = 2 AND g > 0") == [({}, [[1, 2, 1, 3, 4, 5]])]
+    assert rows(sources, "SELECT max(sid), g FROM (SELECT sid, g FROM m)") == [({}, [[1, 2, 1]])]
+
+
+def test_of_equal_names_inside_the_first_is_seen_outside(sources: MemorySources) -> None:
+    assert rows(sources, "SELECT x FROM (SELECT n AS x, usage AS x FROM cpu) LIMIT 1") == [({}, [[1, 1]])]
+
+
+def test_ranges_past_the_ends_of_time_are_empty(sources: MemorySources) -> None:
+    for condition in ("time > 9223372036854775807", "time < -9223372036854775808", "time < 5 AND time > 9"):
+        for fields in ("usage", "mean(usage)", "derivative(usage)"):
+            assert rows(sources, f"SELECT {fields} FROM cpu WHERE {condition}") == []
+        assert rows(sources, f"SELECT mean(usage) FROM cpu WHERE {condition} GROUP BY time(1s) fill(0)") == []
+
+
 def test_windows_are_bounded(sources: MemorySources) -> None:
     (answer,) = results(sources, "SELECT mean(usage) FROM cpu WHERE time > 0 GROUP BY time(1ns)")
     assert str(answer["error"]).startswith("max-select-buckets limit exceeded: (")

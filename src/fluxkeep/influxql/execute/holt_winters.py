@@ -146,7 +146,8 @@ class _Model:
                 continue
             if math.isnan(fitted):
                 return math.inf
-            total += (fitted - value) ** 2
+            # A product, because a power that overflows raises here and is infinite in the reference.
+            total += (fitted - value) * (fitted - value)
         return total
 
 
@@ -199,7 +200,7 @@ def minimise(error: Callable[[list[float]], float], start: list[float], epsilon:
                 errors[worst] = error(corners[worst])
                 errors[second] = error(corners[second])
         average = sum(errors) / (n + 1)
-        spread = math.sqrt(sum((e - average) ** 2 / n for e in errors))
+        spread = math.sqrt(sum((e - average) * (e - average) / n for e in errors))
         if spread < epsilon:
             break
     best = min(range(n + 1), key=lambda i: (errors[i], i))

@@ -30,7 +30,7 @@ class Flat:
     """Rows of one source.
 
     Attributes:
-        frame: `sid` u32, `time` i64, and a column for each field read, by its name.
+        frame: `sid` u32, `time` i64, and a column for each field read, its name behind a dot.
         entities: What `sid` counts.
         types: Of the field columns.
     """
@@ -38,6 +38,11 @@ class Flat:
     frame: pl.DataFrame
     entities: list[Entity]
     types: dict[str, DataType]
+
+
+def _named(field: str) -> str:
+    """The column of a field in `Flat`: no name that a field may have meets `sid`, `time` or our own."""
+    return "." + field
 
 
 def gather(
@@ -56,6 +61,8 @@ def gather(
     Args:
         limit: At most so many rows of each series are needed; only the scan may heed it.
     """
+    if time_range.is_empty:
+        return empty(refs)
     descending = bound.compiled.descending
     frames: list[pl.DataFrame] = []
     for source in bound.sources:
@@ -106,12 +113,14 @@ def _subquery(
 ) -> pl.DataFrame | None:
     table = run(inner)
     schema = inner.schema
-    names = {f"c{i}": name for i, name in enumerate(table.names)}
-    frame = table.frame.rename({"g": "sid", **names})
+    # Of columns that were given the same name the first is seen from outside.
+    names = {name: f"c{i}" for i, name in reversed(list(enumerate(table.names)))}
+    columns = [pl.col(column).alias(_named(name)) for name, column in names.items()]
+    frame = table.frame.select(pl.col("g").alias("sid"), "time", *columns)
     types: dict[str, DataType] = {
         name: DataType.STRING if type_ is DataType.TAG else type_
         for name, type_ in schema.fields.items()
-        if name in frame.columns and type_ is not DataType.UNKNOWN
+        if name in names and type_ is not DataType.UNKNOWN
     }
     return arrange(Flat(frame, table.groups, types), schema, bound.condition, refs, groups)
 
@@ -168,11 +177,11 @@ def _take_apart(
     for field in np.unique(which).tolist():
         name = fields[field]
         chosen = rows if (which == field).all() else rows.filter(pl.Series(which == field))
-        parts.setdefault(name, []).append(chosen.rename({"value": name}))
+        parts.setdefault(name, []).append(chosen.rename({"value": _named(name)}))
 
 
 def _side_by_side(parts: dict[str, list[pl.DataFrame]], types: dict[str, DataType]) -> pl.DataFrame:
-    columns = [_one_type(name, frames, types[name]) for name, frames in parts.items() if name in types]
+    columns = [_one_type(_named(name), frames, types[name]) for name, frames in parts.items() if name in types]
     if not columns:
         return pl.DataFrame(schema={"sid": pl.UInt32, "time": pl.Int64})
     first = columns[0]
@@ -235,9 +244,9 @@ def _column(flat: Flat, frame: pl.DataFrame, schema: Schema, ref: VarRef) -> pl.
         return nothing
     wanted = stored if ref.type in (DataType.UNKNOWN, DataType.ANY_FIELD) else ref.type
     if wanted is stored:
-        return frame[ref.name]
+        return frame[_named(ref.name)]
     if wanted.is_numeric and stored.is_numeric:
-        return _cast(frame[ref.name], stored, wanted)
+        return _cast(frame[_named(ref.name)], stored, wanted)
     return pl.Series([None], dtype=dtype_of(wanted)).new_from_index(0, len(frame))
 
 

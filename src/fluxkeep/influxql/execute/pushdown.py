@@ -49,6 +49,8 @@ def push_down(call: Call, bound: Bound, groups: Groups, windows: Windows) -> pl.
         return None
     if ref.type is DataType.BOOLEAN and call.name in ("min", "max"):
         return None
+    if windows.last < windows.first:
+        return None
     sources: list[MeasurementSource] = []
     for source in bound.sources:
         if not isinstance(source, MeasurementSource):

@@ -159,10 +159,9 @@ class _Run:
         )
 
     def _at_start(self, values: pl.DataFrame) -> pl.DataFrame:
-        start = self._plan.bounds.first
-        return values.with_columns(
-            pl.lit(0 if start is None or start <= MIN_TIME_NS else start, pl.Int64).alias("time")
-        )
+        bounds = self._plan.bounds
+        start = 0 if bounds.first is None or bounds.start <= MIN_TIME_NS else bounds.start
+        return values.with_columns(pl.lit(start, pl.Int64).alias("time"))
 
     def _inputs(self, call: Call, ref: VarRef, first: int, last: int) -> pl.DataFrame:
         points = self._points(first, last)

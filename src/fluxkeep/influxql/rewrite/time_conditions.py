@@ -44,13 +44,13 @@ class Bounds:
 
     @property
     def start(self) -> int:
-        """The first instant; the smallest there is when open."""
-        return MIN_TIME_NS if self.first is None else max(self.first, MIN_TIME_NS)
+        """The first instant; the smallest there is when open, just past the largest when later than all."""
+        return MIN_TIME_NS if self.first is None else min(max(self.first, MIN_TIME_NS), MAX_TIME_NS + 1)
 
     @property
     def end(self) -> int:
-        """The last instant; the largest there is when open."""
-        return MAX_TIME_NS if self.last is None else min(self.last, MAX_TIME_NS)
+        """The last instant; the largest there is when open, just before the smallest when earlier than all."""
+        return MAX_TIME_NS if self.last is None else max(min(self.last, MAX_TIME_NS), MIN_TIME_NS - 1)
 
     @property
     def is_open(self) -> bool:
