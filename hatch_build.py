@@ -64,7 +64,8 @@ def bundle(sources: Path, dist: Path) -> None:
         )
         if done.returncode:
             raise SystemExit(
-                f"Bundling the web page failed in `{' '.join(Path(c).name for c in command[:2])}`:\n{done.stderr[-4000:]}\n"
+                f"Bundling the web page failed in `{' '.join(Path(c).name for c in command[:2])}`:\n"
+                f"{done.stderr[-4000:]}\n"
                 "Set FLUXKEEP_SKIP_UI=1 to build without the page."
             )
     stamp.write_text(digest)
