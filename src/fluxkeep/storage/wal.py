@@ -128,10 +128,10 @@ class _Segment:
 
 @dataclass(frozen=True, slots=True)
 class ReplayedSegment:
-    """One segment as found at start."""
+    """One segment as found at start; `records` are sequence numbers and packed records that verified."""
 
     path: Path
-    records: Sequence[tuple[int, PointsRecord]]
+    records: Sequence[tuple[int, bytes]]
     damage: Sequence[Damage]
 
 
@@ -160,17 +160,15 @@ class Wal:
             if not name.endswith(".wal"):
                 continue
             path = self._folder / name
-            records: list[tuple[int, PointsRecord]] = []
+            records: list[tuple[int, bytes]] = []
             damage: list[Damage] = []
             try:
                 content = read_log(self._files.read(path), MAGIC, VERSIONS, file=f"wal/{name}")
                 damage.extend(content.damage)
-                for frame in content.frames:
-                    if frame.kind == POINTS:
-                        records.append((frame.sequence, unpack_record(frame.payload)))
+                records.extend((frame.sequence, frame.payload) for frame in content.frames if frame.kind == POINTS)
             except Corruption as error:
                 damage.append(Damage(error.offset, "a WAL segment", error.message))
-            except (OSError, ValueError) as error:
+            except OSError as error:
                 damage.append(Damage(-1, "a readable WAL segment", str(error)))
             # A damaged segment is not released with the others: it is to be set aside.
             last = _NEVER if damage else max((sequence for sequence, _ in records), default=0)
