@@ -40,7 +40,7 @@ class ColumnReader(MemoryReader):
             }
         )
 
-    def scan(self, request: ScanRequest) -> Scan:
+    def scan(self, request: ScanRequest) -> Scan:  # noqa: ARG002 - the protocol's
         """Everything, whatever is asked."""
 
         def batches() -> Iterator[ScanBatch]:
@@ -55,7 +55,7 @@ class OneSource:
     def __init__(self, reader: Reader) -> None:
         self._reader = reader
 
-    def reader(self, *, bucket: str | None = None, bucket_id: str | None = None) -> Reader:
+    def reader(self, *, bucket: str | None = None, bucket_id: str | None = None) -> Reader:  # noqa: ARG002 - likewise
         """It."""
         return self._reader
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from decimal import Decimal
 
@@ -143,9 +143,23 @@ class _BlockText:
         self._sizes = sizes
         self._starts = [0, *sizes.cumsum().tolist()]
         self._empty = [i for i, size in enumerate(sizes.tolist()) if not size]
-        # Cells of key columns are formatted once a table, not once a row.
-        self._keys = {c.label: self._cells(block.keys[c.label], c) for c in block.columns if c.label in block.key}
-        self._cache: tuple[int, pl.Series] | None = None
+        self._segments = self._make_segments()
+
+    def _make_segments(self) -> list[Column | pl.Series]:
+        """The columns in order; key columns that stand together are one text a table, made once."""
+        segments: list[Column | pl.Series] = []
+        together: list[pl.Series] = []
+        for column in (*self._block.columns, None):
+            if column is not None and column.label in self._block.key:
+                together.append(self._cells(self._block.keys[column.label], column))
+                continue
+            if together:
+                named = pl.DataFrame([text.alias(str(i)) for i, text in enumerate(together)])
+                segments.append(named.select(pl.concat_str(pl.all(), separator=self._dialect.delimiter)).to_series())
+                together = []
+            if column is not None:
+                segments.append(column)
+        return segments
 
     def next_empty(self, start: int, stop: int) -> int:
         """The first table in [start, stop) without rows, or stop."""
@@ -161,16 +175,17 @@ class _BlockText:
             chunk = self._block.rows.slice(first, size)
             ids = chunk[TABLE]
             cells = [(ids.cast(pl.Int64) + (number - start)).cast(pl.String)]
-            for column in self._block.columns:
-                if column.label in self._keys:
-                    cells.append(self._keys[column.label].gather(ids))
+            for segment in self._segments:
+                if isinstance(segment, Column):
+                    cells.append(self._cells(chunk[segment.label], segment))
                 else:
-                    cells.append(self._cells(chunk[column.label], column))
+                    cells.append(segment.gather(ids))
             named = [s.alias(str(i)) for i, s in enumerate(cells)]
             lines = pl.DataFrame(named).select(
                 pl.concat_str([pl.lit(self._lead), *(pl.col(s.name) for s in named)], separator=self._dialect.delimiter)
             )
-            yield ("\r\n".join(lines.to_series().to_list()) + "\r\n").encode()
+            text: str = lines.to_series().str.join("\r\n")[0]
+            yield (text + "\r\n").encode()
             first += size
 
     def _cells(self, values: pl.Series, column: Column) -> pl.Series:
@@ -373,7 +388,10 @@ def _read_schema(annotations: dict[str, list[str]], labels: list[str]) -> _Schem
             columns.append(Column(label, ColumnType.STRING))
         else:
             if kinds[i] not in _TYPES:
-                raise InvalidInput(f'failed to read metadata: column "{label}" has invalid datatype: unsupported data type "{kinds[i]}"')
+                raise InvalidInput(
+                    f'failed to read metadata: column "{label}" has invalid datatype: '
+                    f'unsupported data type "{kinds[i]}"'
+                )
             columns.append(Column(label, _TYPES[kinds[i]]))
     return _Schema(tuple(columns), tuple(g == "true" for g in group), tuple(defaults), result_at, table_at)
 

@@ -455,7 +455,9 @@ def _compare(operator: str, left: Cell | Const, right: Cell | Const, where: ast.
             elif kind == "float" and isinstance(term, Const) and term.value != term.value:
                 raise NotColumnar
         if numbers is not None:
-            result = (result | ~numbers) if operator == "!=" else (result & numbers)
+            settled = (result | ~numbers) if operator == "!=" else (result & numbers)
+            # A null on one side stays null, whatever the other is.
+            result = pl.when(result.is_not_null()).then(settled)
     return Cell(result, "bool")
 
 
