@@ -47,6 +47,8 @@ class AuditLog:
         self._clock = clock
         self._key = key
         self._lock = threading.Lock()
+        self._sync_lock = threading.Lock()
+        self._synced = 0
         self._log = get_logger("audit")
         self.fail_closed = fail_closed
         self.path = path
@@ -77,29 +79,41 @@ class AuditLog:
         Raises:
             AuditUnavailable: It cannot be written and `fail_closed` is set; otherwise the log says so.
         """
-        with self._lock:
-            members = {"time": format_rfc3339(self._clock.now_ns()), **act.members()}
-            line, digest = seal(members, seq=self._seq + 1, previous=self._previous, key=self._key)
-            try:
-                start = os.lseek(self._file, 0, os.SEEK_END)
-                raw = line.encode() + b"\n"
-                try:
-                    if os.write(self._file, raw) != len(raw):
-                        raise OSError("short write")
-                    os.fsync(self._file)
-                except OSError:
-                    os.ftruncate(self._file, start)
-                    raise
-                self._seq, self._previous = self._seq + 1, digest
-                self._write_head()
-            except OSError as error:
-                self._log.error("audit.write.failed", reason=error.strerror or str(error))
-                if self.fail_closed:
-                    raise AuditUnavailable from error
+        try:
+            with self._lock:
+                seq = self._append(act)
+            self._sync(seq)
+        except OSError as error:
+            self._log.error("audit.write.failed", reason=error.strerror or str(error))
+            if self.fail_closed:
+                raise AuditUnavailable from error
+
+    def _append(self, act: Act) -> int:
+        members = {"time": format_rfc3339(self._clock.now_ns()), **act.members()}
+        line, digest = seal(members, seq=self._seq + 1, previous=self._previous, key=self._key)
+        raw = line.encode() + b"\n"
+        start = os.lseek(self._file, 0, os.SEEK_END)
+        try:
+            if os.write(self._file, raw) != len(raw):
+                raise OSError("short write")
+        except OSError:
+            os.ftruncate(self._file, start)
+            raise
+        self._seq, self._previous = self._seq + 1, digest
+        self._write_head()
+        return self._seq
+
+    def _sync(self, seq: int) -> None:
+        # One sync serves all lines that were appended before it began.
+        with self._sync_lock:
+            if self._synced < seq:
+                reached = self._seq
+                os.fdatasync(self._file)
+                self._synced = reached
 
     def close(self) -> None:
         """Close the file. Closing twice is harmless."""
-        with self._lock:
+        with self._sync_lock, self._lock:
             if self._file >= 0:
                 os.close(self._file)
                 os.close(self._head)
