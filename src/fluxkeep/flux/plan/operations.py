@@ -192,7 +192,8 @@ class Reduce:
     """One of the aggregates and selectors that storage knows.
 
     Attributes:
-        keep_order: Tables stay in the order of a grouped read; otherwise selectors order them by key.
+        keep_order: Over a grouped read: tables stay in its order and rows are looked at by time;
+            otherwise selectors order tables by key and take rows as they stand.
     """
 
     kind: Aggregate
@@ -208,8 +209,11 @@ class Reduce:
         """In memory."""
         if self.kind in _AGGREGATES:
             return aggregates.aggregate(inputs[0], self.column, _AGGREGATES[self.kind])
-        selected = aggregates.select(inputs[0], self.column, _SELECTORS[self.kind])
-        return selected if self.keep_order else sort_tables(selected)
+        if self.keep_order:
+            # Storage chooses among all rows of a group by their times, whatever series they are of.
+            by_time = shape.sort(inputs[0], ["_time"], descending=False)
+            return aggregates.select(by_time, self.column, _SELECTORS[self.kind])
+        return sort_tables(aggregates.select(inputs[0], self.column, _SELECTORS[self.kind]))
 
 
 _AGGREGATES = {Aggregate.COUNT: aggregates.count, Aggregate.SUM: aggregates.sum_, Aggregate.MEAN: aggregates.mean}
