@@ -84,6 +84,17 @@ def test_a_field_named_time_is_left_out(tmp_path: Path) -> None:
     assert _values(engine) == [("v", 1, 2.0)]
 
 
+def test_of_lines_with_different_fields_the_last_one_wins(tmp_path: Path) -> None:
+    """The scanner may part such lines into several batches."""
+    engine = open_engine(tmp_path)
+    sparse = b"".join(b"m f%d=1 %d\n" % (i, i) for i in range(300))
+    write_lines(engine, b"m f=1 7\n" + sparse + b"m f=2,g=1 7\nm f=3 7\n")
+    found = [row for s, row in answer(engine.reader(BUCKET.id)) if s.field == "f"]
+    assert found == [(7, 3.0)]
+    _kill(engine)
+    assert [r for s, r in answer(open_engine(tmp_path).reader(BUCKET.id)) if s.field == "f"] == [(7, 3.0)]
+
+
 def test_points_that_the_caller_refused_stay_out_after_a_kill(tmp_path: Path) -> None:
     from fluxkeep.instants import Precision
     from fluxkeep.lineprotocol import parse

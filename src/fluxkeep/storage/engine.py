@@ -47,7 +47,7 @@ from fluxkeep.storage.tombstones import Tombstone
 from fluxkeep.storage.transfer import ShardExport, ShardParcel, export_of, write_parcel
 from fluxkeep.storage.wal import Ticket, Wal, pack_payload, pack_record
 from fluxkeep.storage.worker import Worker
-from fluxkeep.storage.write_plan import Portion, plan_write, retention_bound, times_of
+from fluxkeep.storage.write_plan import WritePlan, entering_rows, plan_write, retention_bound, times_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +143,7 @@ class Engine:
             DeviceFailure: The device failed; the points may be found after a restart.
         """
         packed = pack_payload(payload, self._options.wal_compression_level)
-        already = np.unique(np.fromiter(refused, np.uint32))
+        already = np.array(sorted(set(refused)), np.uint32)
         bound = retention_bound(bucket, now_ns)
         with self._settled:
             self._admit()
@@ -155,7 +155,7 @@ class Engine:
             record = pack_record(bucket.id, precision.value, now_ns, plan.refused, packed)
             ticket = self._wal.append(sequence, record)
             self._sequence += 1
-            entered = [self._enter(portion) for portion in plan.portions]
+            entered = self._enter(plan)
             self._in_flight += 1
         self._make_durable(ticket, entered)
         if self._memtable_bytes > self._options.memtable_flush_bytes and self._worker is not None:
@@ -186,19 +186,17 @@ class Engine:
             entries = [ShardEntry(first + i, str(bucket.id), *bounds) for i, bounds in enumerate(missing)]
             self._catalog.commit(Edit(add_shards=tuple(entries), next_shard=first + len(missing)))
 
-    def _enter(self, portion: Portion) -> tuple[Partition, Chunk]:
-        """Put a portion into the memtable, invisible."""
-        shard, batch = portion.shard, portion.batch
-        self._catalog.types(shard, batch.measurement).update(portion.claims)
-        index = self._catalog.index(shard.bucket, batch.measurement)
-        ids = index.ids([series.tags for series in batch.series])
-        rows = portion.rows
-        row_ids = ids[batch.series_index] if rows is None else ids[batch.series_index[rows]]
-        time = batch.time if rows is None else batch.time[rows]
-        partition = self._memtable.partition(shard, index)
-        chunk = partition.add(row_ids, time, portion.columns(), pending=True)
-        self._memtable_bytes += chunk.nbytes
-        return partition, chunk
+    def _enter(self, plan: WritePlan) -> list[tuple[Partition, Chunk]]:
+        """Put a write into the memtable, invisible."""
+        for portion in plan.portions:
+            self._catalog.types(portion.shard, portion.batch.measurement).update(portion.claims)
+        entered: list[tuple[Partition, Chunk]] = []
+        for shard, index, rows in entering_rows(plan, self._catalog.index):
+            partition = self._memtable.partition(shard, index)
+            chunk = partition.add(rows, pending=True)
+            self._memtable_bytes += chunk.nbytes
+            entered.append((partition, chunk))
+        return entered
 
     def _make_durable(self, ticket: Ticket, entered: Sequence[tuple[Partition, Chunk]]) -> None:
         durable = False
@@ -654,7 +652,7 @@ class Engine:
             for portion in replay(segment, self._catalog, decode):
                 self._sequence = max(self._sequence, portion.sequence + 1)
                 partition = self._memtable.partition(portion.shard, portion.index)
-                chunk = partition.add(portion.ids, portion.time, portion.columns, pending=False)
+                chunk = partition.add(portion.rows, pending=False)
                 self._memtable_bytes += chunk.nbytes
             self._sequence = max([self._sequence, *(sequence + 1 for sequence, _ in segment.records)])
             if self._memtable_bytes > self._options.memtable_flush_bytes:

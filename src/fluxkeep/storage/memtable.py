@@ -15,9 +15,8 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import numpy.typing as npt
 
-from fluxkeep.datamodel.points import Int64s
 from fluxkeep.ids import BucketID
-from fluxkeep.storage.columns import Column, Rows, concatenate_rows, take_rows
+from fluxkeep.storage.columns import Rows, concatenate_rows, take_rows
 from fluxkeep.storage.series_index import SeriesIndex
 from fluxkeep.storage.shards import Shard
 
@@ -54,9 +53,9 @@ class Partition:
         """The measurement's name."""
         return self.index.measurement
 
-    def add(self, ids: npt.NDArray[np.uint32], time: Int64s, columns: dict[str, Column], *, pending: bool) -> Chunk:
+    def add(self, rows: Rows, *, pending: bool) -> Chunk:
         """Add a chunk behind all others."""
-        chunk = Chunk(Rows(ids, time, columns), pending=pending)
+        chunk = Chunk(rows, pending=pending)
         self._chunks.append(chunk)
         self.nbytes += chunk.nbytes
         if not pending:

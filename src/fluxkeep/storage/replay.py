@@ -14,18 +14,17 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 import numpy as np
-import numpy.typing as npt
 
-from fluxkeep.datamodel.points import Int64s, PointBatch
+from fluxkeep.datamodel.points import PointBatch
 from fluxkeep.errors import Corruption
 from fluxkeep.instants import Precision
 from fluxkeep.storage.catalog import Catalog
-from fluxkeep.storage.columns import Column, Rows, take_rows
+from fluxkeep.storage.columns import Rows, take_rows
 from fluxkeep.storage.outcomes import StoredBucket
 from fluxkeep.storage.series_index import SeriesIndex
 from fluxkeep.storage.shards import Shard
 from fluxkeep.storage.wal import PointsRecord, ReplayedSegment, unpack_record
-from fluxkeep.storage.write_plan import plan_write
+from fluxkeep.storage.write_plan import entering_rows, plan_write
 
 _THREADS = 2
 _AHEAD = 4
@@ -40,9 +39,7 @@ class ReplayedPortion:
     sequence: int
     shard: Shard
     index: SeriesIndex
-    ids: npt.NDArray[np.uint32]
-    time: Int64s
-    columns: dict[str, Column]
+    rows: Rows
 
 
 def line_protocol_decoder() -> Decoder:
@@ -97,20 +94,12 @@ def _portions(sequence: int, record: PointsRecord, batch: PointBatch, catalog: C
     shards = catalog.shards_of(record.bucket)
     plan = plan_write(StoredBucket(record.bucket), batch, record.refused, None, shards, catalog.types)
     for portion in plan.portions:
-        measurement = portion.batch.measurement
-        catalog.types(portion.shard, measurement).update(portion.claims)
-        index = catalog.index(record.bucket, measurement)
-        ids = index.ids([series.tags for series in portion.batch.series])[portion.batch.series_index]
-        at = portion.rows
-        rows = Rows(
-            ids if at is None else ids[at],
-            portion.batch.time if at is None else portion.batch.time[at],
-            portion.columns(),
-        )
+        catalog.types(portion.shard, portion.batch.measurement).update(portion.claims)
+    for shard, index, rows in entering_rows(plan, catalog.index):
         for tombstone in catalog.tombstones(record.bucket):
             if tombstone.sequence > sequence:
                 doomed = index.select(tombstone.predicate, "", absent_is_empty=True)[rows.ids]
                 doomed &= (rows.time >= tombstone.time_range.start) & (rows.time < tombstone.time_range.stop)
                 rows = take_rows(rows, np.flatnonzero(~doomed))
         if len(rows):
-            yield ReplayedPortion(sequence, portion.shard, index, rows.ids, rows.time, rows.columns)
+            yield ReplayedPortion(sequence, shard, index, rows)

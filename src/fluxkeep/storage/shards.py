@@ -94,6 +94,10 @@ class ShardMap:
     def missing(self, times: npt.NDArray[np.int64], duration: int) -> list[tuple[int, int]]:
         """Bounds of the groups to make so that every instant has one, ascending."""
         bounds: list[tuple[int, int]] = []
+        if len(times):
+            first = self.find(int(times.min()))
+            if first is not None and int(times.max()) < first.stop:
+                return bounds
         rest = np.unique(times)
         while len(rest):
             found = self.find(int(rest[0]))

@@ -15,8 +15,10 @@ import numpy.typing as npt
 
 from fluxkeep.datamodel.columns import FieldType
 from fluxkeep.datamodel.points import FieldColumn, MeasurementBatch, PointBatch
-from fluxkeep.storage.columns import Column, Positions, take
+from fluxkeep.ids import BucketID
+from fluxkeep.storage.columns import Column, Positions, Rows, concatenate_rows, take, take_rows
 from fluxkeep.storage.outcomes import BeyondRetention, Refusal, RefusedPoint, StoredBucket, TypeConflicts
+from fluxkeep.storage.series_index import SeriesIndex
 from fluxkeep.storage.shards import Shard, ShardMap
 
 Mask = npt.NDArray[np.bool_]
@@ -154,7 +156,38 @@ def plan_write(
                 RefusedPoint(newest[2], newest[0]),
             )
         )
-    return WritePlan(portions, accepted, np.unique(np.concatenate(dropped)), tuple(refusals))
+    all_refused = refused if len(dropped) == 1 else np.unique(np.concatenate(dropped))
+    return WritePlan(portions, accepted, all_refused, tuple(refusals))
+
+
+def entering_rows(
+    plan: WritePlan, index_of: Callable[[BucketID, str], SeriesIndex]
+) -> list[tuple[Shard, SeriesIndex, Rows]]:
+    """The rows of a plan for each partition, in the order of the request's lines.
+
+    A measurement that comes in several batches is put together again: of two lines with
+    the same series and time the later one must win whatever batch it is in.
+    """
+    by_partition: dict[tuple[int, str], list[Portion]] = {}
+    for portion in plan.portions:
+        by_partition.setdefault((portion.shard.id, portion.batch.measurement), []).append(portion)
+    entering: list[tuple[Shard, SeriesIndex, Rows]] = []
+    for portions in by_partition.values():
+        shard, measurement = portions[0].shard, portions[0].batch.measurement
+        index = index_of(shard.bucket, measurement)
+        rows = concatenate_rows([_rows_of(portion, index) for portion in portions])
+        if len(portions) > 1:
+            lines = np.concatenate([p.batch.line if p.rows is None else p.batch.line[p.rows] for p in portions])
+            rows = take_rows(rows, np.argsort(lines, kind="stable"))
+        entering.append((shard, index, rows))
+    return entering
+
+
+def _rows_of(portion: Portion, index: SeriesIndex) -> Rows:
+    batch, at = portion.batch, portion.rows
+    ids = index.ids([series.tags for series in batch.series])
+    row_ids = ids[batch.series_index] if at is None else ids[batch.series_index[at]]
+    return Rows(row_ids, batch.time if at is None else batch.time[at], portion.columns())
 
 
 def _alive(m: MeasurementBatch, refused: npt.NDArray[np.uint32], bound: int | None) -> Mask | None:
