@@ -70,7 +70,7 @@ class Engine:
         # Of equal standing, and the reference's order: by name. Source: recorded answers.
         program.results.sort(key=lambda result: result[0])
         names = [name for name, _ in program.results]
-        roots = [node for _, node in program.results] + program.effects
+        roots = [node for _, node in program.results]
         execution = _prepare(roots, evaluator, self)
         return _results(names, execution)
 
@@ -111,7 +111,5 @@ def _prepare(roots: list[Node], evaluator: Evaluator, engine: Engine) -> _Execut
 def _results(names: list[str], execution: _Execution) -> Iterator[Result]:
     from fluxkeep.datamodel.tables import Result
 
-    for name, root in zip(names, execution.roots, strict=False):
+    for name, root in zip(names, execution.roots, strict=True):
         yield Result(name, execution.run.tables(root))
-    for root in execution.roots[len(names) :]:
-        execution.run.tables(root)

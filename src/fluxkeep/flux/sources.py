@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
+from fluxkeep.datamodel.points import PointBatch
 from fluxkeep.datamodel.reader import Reader
 
 
@@ -36,4 +37,18 @@ class Sources(Protocol):
 
     def buckets(self) -> Sequence[BucketInfo]:
         """The buckets that the caller may see, by name."""
+        ...
+
+
+@runtime_checkable
+class WritableSources(Protocol):
+    """What `to` needs besides: sources that have it let scripts write, others do not."""
+
+    def writer(self, *, bucket: str | None = None, bucket_id: str | None = None) -> Callable[[PointBatch], None]:
+        """What writes points to a bucket by name or by id; durable when it returns.
+
+        Raises:
+            NotFound: There is none, or the caller may not see it.
+            Unauthorized: The caller may not write there.
+        """
         ...

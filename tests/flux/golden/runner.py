@@ -16,6 +16,7 @@ from types import ModuleType
 from typing import Any
 
 from fluxkeep.datamodel.memory_reader import MemoryReader
+from fluxkeep.datamodel.points import PointBatch
 from fluxkeep.datamodel.reader import Reader
 from fluxkeep.errors import FluxkeepError, NotFound
 from fluxkeep.flux.engine import Engine
@@ -66,6 +67,13 @@ class MemorySources:
         if bucket is None or bucket not in self._readers:
             raise NotFound(f'could not find bucket "{bucket or bucket_id}"')
         return self._readers[bucket]
+
+    def writer(self, *, bucket: str | None = None, bucket_id: str | None = None) -> Callable[[PointBatch], None]:
+        """Only `scratch` is written by the cases."""
+        reader = self.reader(bucket=bucket, bucket_id=bucket_id)
+        assert bucket == "scratch"
+        assert isinstance(reader, MemoryReader)
+        return reader.write
 
     def buckets(self) -> Sequence[BucketInfo]:
         """All of them."""

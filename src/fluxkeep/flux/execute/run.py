@@ -5,16 +5,18 @@ Source: flux.md §7, §9.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from fluxkeep.datamodel.tables import Block
 from fluxkeep.datamodel.timerange import TimeRange
-from fluxkeep.errors import FluxkeepError, InvalidInput
+from fluxkeep.errors import FluxkeepError, InvalidInput, Unsupported
 from fluxkeep.flux.execute.failures import Placed
 from fluxkeep.flux.plan.graph import Node, walk
+from fluxkeep.flux.sources import WritableSources
 
 if TYPE_CHECKING:
+    from fluxkeep.datamodel.points import PointBatch
     from fluxkeep.datamodel.reader import Reader
     from fluxkeep.flux.interpreter.evaluate import Evaluator
     from fluxkeep.flux.plan.operations import From
@@ -63,6 +65,7 @@ class Run:
         self._current: Node | None = None
         self._uses: dict[int, int] = {}
         self._readers: dict[From, Reader] = {}
+        self._writers: dict[From, Callable[[PointBatch], None]] = {}
         self._done: dict[int, tuple[Sequence[Block], int]] = {}
 
     @property
@@ -78,9 +81,14 @@ class Run:
             InvalidInput: No bucket is named.
         """
         from fluxkeep.flux.interpreter.evaluate import layered
-        from fluxkeep.flux.plan.operations import IndexRead, Scan
+        from fluxkeep.flux.plan.operations import IndexRead, Scan, WriteTo
 
         for node in walk(roots):
+            if isinstance(node.operation, WriteTo):
+                try:
+                    self._writers[node.operation.target] = self._writer(node.operation.target)
+                except FluxkeepError as error:
+                    raise layered(error, "failed to initialize execute state: ") from error
             if isinstance(node.operation, Scan | IndexRead):
                 source = node.operation.source
                 try:
@@ -97,6 +105,18 @@ class Run:
         if not source.bucket:
             raise InvalidInput("no bucket name or id have been specified")
         return self.evaluator.sources.reader(bucket=source.bucket)
+
+    def _writer(self, target: From) -> Callable[[PointBatch], None]:
+        sources = self.evaluator.sources
+        if not isinstance(sources, WritableSources):
+            raise Unsupported("writing from a script is not built here")
+        if target.bucket_id is not None:
+            return sources.writer(bucket_id=target.bucket_id)
+        return sources.writer(bucket=target.bucket)
+
+    def writer(self, target: From) -> Callable[[PointBatch], None]:
+        """What was opened to write to a bucket."""
+        return self._writers[target]
 
     def reader(self, source: From) -> Reader:
         """The reader that was opened for a read."""

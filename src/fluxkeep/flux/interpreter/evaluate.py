@@ -33,7 +33,7 @@ from fluxkeep.flux.interpreter.values import (
     format_value,
     kind_of,
 )
-from fluxkeep.flux.plan.graph import Node, Site, Yield
+from fluxkeep.flux.plan.graph import Node, Site, walk
 from fluxkeep.flux.semantic import signatures
 from fluxkeep.flux.stdlib.registry import load_package
 from fluxkeep.flux.syntax import ast
@@ -64,10 +64,9 @@ def layered(error: E, prefix: str) -> FluxkeepError:
 
 @dataclass(slots=True)
 class Program:
-    """What a script asked for: its named results in order, and writes that no result demands."""
+    """What a script asked for: its named results in order."""
 
     results: list[tuple[str, Node]] = field(default_factory=list)
-    effects: list[Node] = field(default_factory=list)
 
 
 class Evaluator:
@@ -92,6 +91,8 @@ class Evaluator:
         self._site = Site("")
         self._option_names: set[str] = set()
         self._in_row = False
+        self._named: set[Node] = set()
+        self._writes: list[tuple[str, Node]] = []
         universe = self.package("universe")
         self._prelude.names.update(universe.members)
         influxdb = self.package("influxdata/influxdb")
@@ -139,8 +140,9 @@ class Evaluator:
                 self.scope.names[declaration.name] = self.package(declaration.path.value)
             for statement in part.body:
                 self._statement(statement, self.scope)
+        self._results_of_writes()
         foreign = file.package is not None and file.package.id.name != "main"
-        if foreign or (not self.program.results and not self.program.effects):
+        if foreign or not self.program.results:
             raise InvalidInput(_NO_STREAMS)
         return self.program
 
@@ -168,7 +170,7 @@ class Evaluator:
                     package.members[member.label] = self.evaluate(init, scope)
             case ast.ExpressionStatement(expression=expression):
                 value = self.evaluate(expression, scope)
-                if isinstance(value, StreamValue) and not isinstance(value.node.operation, Yield):
+                if isinstance(value, StreamValue) and value.node not in self._named:
                     self.program.results.append(("_result", value.node))
             case _:
                 # Types of builtins and test cases have no effect when a script runs.
@@ -221,11 +223,23 @@ class Evaluator:
 
     def add_result(self, name: str, node: Node) -> None:
         """Register a yielded stream."""
+        self._named.add(node)
         self.program.results.append((name, node))
 
-    def add_effect(self, node: Node) -> None:
-        """Register a node that must run even where no result demands it."""
-        self.program.effects.append(node)
+    def add_write(self, name: str, node: Node) -> None:
+        """Register a node that must run even where no result demands it; alone, it is a result of its own."""
+        self._named.add(node)
+        self._writes.append((name, node))
+
+    def _results_of_writes(self) -> None:
+        """Writes that no other result runs become results, called by their number."""
+        used = {
+            id(i) for node in walk([node for _, node in (*self.program.results, *self._writes)]) for i in node.inputs
+        }
+        roots = {id(node) for _, node in self.program.results}
+        for number, (name, node) in enumerate(self._writes):
+            if id(node) not in used and id(node) not in roots:
+                self.program.results.append((f"{name}{number + 1}", node))
 
     # ------------------------------------------------------------ expressions
 

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from fluxkeep.datamodel.point_rows import Point, batch_of
 from fluxkeep.datamodel.predicates import Predicate
 from fluxkeep.datamodel.reader import Aggregate, Reader
 from fluxkeep.datamodel.tables import Block, Column, ColumnType, make_block
@@ -117,6 +118,33 @@ class IndexRead:
         """Ask."""
         answers: list[str | int] = list(self.question(run.reader(self.source)))
         return [make_block((Column("_value", self.kind),), (), [()], {"_value": answers}, [0] * len(answers))]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WriteTo:
+    """Rows written to a bucket and passed on.
+
+    Attributes:
+        points: Makes the points of a block; rows without a time make none.
+        passed: What goes on of a block.
+    """
+
+    name: str
+    target: From
+    points: Callable[[Block], list[Point]]
+    passed: Callable[[Block], Block]
+
+    @property
+    def label(self) -> str:
+        """The function's name and the bucket."""
+        return f"{self.name} {self.target.bucket or self.target.bucket_id}"
+
+    def apply(self, inputs: Sequence[Tables], run: Run) -> Tables:
+        """Write, then pass on."""
+        points = [point for block in inputs[0] for point in self.points(block)]
+        if points:
+            run.writer(self.target)(batch_of(points))
+        return [self.passed(block) for block in inputs[0]]
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,7 @@ from fluxkeep.flux.interpreter.calls import Call
 from fluxkeep.flux.interpreter.values import Builtin, Time, UInt, Value, kind_of
 from fluxkeep.flux.plan.graph import Transform
 from fluxkeep.flux.stdlib import date, universe
+from fluxkeep.flux.stdlib.influxdata.influxdb import writing
 from fluxkeep.flux.stdlib.registry import Package
 
 PACKAGE = Package("experimental")
@@ -39,6 +40,9 @@ _typed("integral", "<-tables ?unit ?interpolate")
 _typed("fill", "<-tables ?value ?usePrevious")
 _typed("kaufmansAMA", "<-tables n")
 _typed("window", "<-tables ?every ?period ?offset ?location ?createEmpty")
+
+
+PACKAGE.function("<-tables ?bucket ?bucketID ?org ?orgID ?host ?token", "to")(writing.PART.functions["wideTo"].run)
 
 
 @PACKAGE.function("<-tables columns mode")

@@ -17,10 +17,12 @@ from fluxkeep.flux.interpreter.calls import Call
 from fluxkeep.flux.interpreter.values import Value
 from fluxkeep.flux.plan.graph import Effect
 from fluxkeep.flux.plan.operations import From, IndexRead
+from fluxkeep.flux.stdlib.influxdata.influxdb import writing
 from fluxkeep.flux.stdlib.registry import Package
 from fluxkeep.instants import MAX_TIME_NS, MIN_TIME_NS
 
 PACKAGE = Package("influxdata/influxdb")
+PACKAGE.include(writing.PART)
 
 
 @PACKAGE.function("?bucket ?bucketID ?org ?orgID ?host ?token")
