@@ -166,7 +166,7 @@ def _blocks(job: Job, ids: npt.NDArray[np.uint32], fields: Sequence[str], block_
     order = ids[np.argsort(rank[ids])]
     rows = np.zeros(len(rank), np.int64)
     for source in job.sources:
-        np.add.at(rows, source.file.series.ids, source.file.series.rows)
+        rows[source.file.series.ids] += source.file.series.rows
     weight = np.cumsum(rows[order] * max(len(fields), 1)) // block_values
     for part in np.split(order, np.flatnonzero(np.diff(weight)) + 1):
         wanted = np.zeros(len(rank), np.bool_)

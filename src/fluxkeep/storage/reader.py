@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -36,7 +36,7 @@ from fluxkeep.storage.columns import Column, Positions, Rows, concatenate, strin
 from fluxkeep.storage.merge import merge_sorted
 from fluxkeep.storage.plan import Plan, PlannedSeries, make_plan
 from fluxkeep.storage.row_filter import FieldRows, keep
-from fluxkeep.storage.series_index import depends_on_field
+from fluxkeep.storage.series_index import depends_on_field, distinct
 from fluxkeep.storage.shortcuts import shortcut
 from fluxkeep.storage.sources import MeasurementSnapshot, ShardSources, column_key
 
@@ -44,6 +44,8 @@ if TYPE_CHECKING:
     import polars as pl
 
 Mask = npt.NDArray[np.bool_]
+# For each field which series have it, by id.
+_Present: TypeAlias = dict[tuple[str, FieldType], Mask]
 Snapshotter = Callable[[TimeRange, str | None], tuple[Sequence[MeasurementSnapshot], Sequence[str]]]
 
 
@@ -103,7 +105,7 @@ class StoreReader:
             if key == MEASUREMENT:
                 values.add(plan.snapshot.measurement)
             elif key == FIELD:
-                values.update(name for (name, _), ids in present.items() if len(ids))
+                values.update(name for (name, _), found in present.items() if found.any())
             else:
                 values.update(plan.snapshot.index.values(key, _any_field(present)))
         return sorted(values)
@@ -118,8 +120,7 @@ class StoreReader:
             for mask, (name, type_) in zip(plan.masks, plan.fields, strict=True):
                 # Of several types each has shard groups of its own.
                 for shard in reversed(snapshot.shards):
-                    ids = _present_in(shard, snapshot, name, type_, time_range)
-                    if mask[ids[ids < len(mask)]].any():
+                    if (_present_in(shard, snapshot, name, type_, time_range, len(mask)) & mask).any():
                         entry = (shard.shard.start, type_)
                         newest[(snapshot.measurement, name)] = max(
                             entry, newest.get((snapshot.measurement, name), entry), key=lambda found: found[0]
@@ -135,8 +136,8 @@ class StoreReader:
             rank = index.rank()
             entries = sorted(
                 (int(rank[i]), name, type_.value, i, type_)
-                for (name, type_), ids in present.items()
-                for i in ids.tolist()
+                for (name, type_), found_ in present.items()
+                for i in np.flatnonzero(found_).tolist()
             )
             found += [FieldSeries(index.measurement, index.tags(i), name, t) for _, name, _, i, t in entries]
         return found
@@ -157,60 +158,52 @@ class StoreReader:
                 continue
             return sorted(snapshots, key=lambda s: s.measurement), list(warnings)
 
-    def _found(
-        self, time_range: TimeRange, predicate: Predicate | None
-    ) -> Iterator[tuple[Plan, dict[tuple[str, FieldType], npt.NDArray[np.uint32]]]]:
-        """For each measurement the ids of the series that have each field, from the indexes."""
+    def _found(self, time_range: TimeRange, predicate: Predicate | None) -> Iterator[tuple[Plan, _Present]]:
+        """For each measurement which series have each field, from the indexes."""
         over_series = split(predicate)[0]
         request = ScanRequest(time_range=time_range, absent_is_empty=True)
         for snapshot in self._load(time_range, predicate)[0]:
             plan = make_plan(snapshot, request, over_series, 0)
             if plan is None:
                 continue
-            present = {}
-            for place, (name, type_) in enumerate(plan.fields):
-                ids = _present(snapshot, name, type_, time_range)
-                ids = ids[ids < len(plan.masks[place])]
-                present[(name, type_)] = ids[plan.masks[place][ids]]
-            if any(len(ids) for ids in present.values()):
+            present: _Present = {}
+            for mask, (name, type_) in zip(plan.masks, plan.fields, strict=True):
+                found = np.zeros(len(mask), np.bool_)
+                for shard in snapshot.shards:
+                    found |= _present_in(shard, snapshot, name, type_, time_range, len(mask))
+                present[(name, type_)] = found & mask
+            if any(found.any() for found in present.values()):
                 yield plan, present
 
 
-def _any_field(present: dict[tuple[str, FieldType], npt.NDArray[np.uint32]]) -> npt.NDArray[np.uint32]:
-    return np.unique(np.concatenate(list(present.values())))
-
-
-def _present(
-    snapshot: MeasurementSnapshot, name: str, type_: FieldType, time_range: TimeRange
-) -> npt.NDArray[np.uint32]:
-    """Ids of the series that have a field."""
-    parts = [_present_in(shard, snapshot, name, type_, time_range) for shard in snapshot.shards]
-    return np.unique(np.concatenate(parts))
+def _any_field(present: _Present) -> npt.NDArray[np.uint32]:
+    """Ids of the series that have any field."""
+    return np.flatnonzero(np.logical_or.reduce(list(present.values()))).astype(np.uint32)
 
 
 def _present_in(
-    shard: ShardSources, snapshot: MeasurementSnapshot, name: str, type_: FieldType, time_range: TimeRange
-) -> npt.NDArray[np.uint32]:
-    """Of one shard group; rows are looked at only where a delete may have taken the last."""
-    parts: list[npt.NDArray[np.uint32]] = [np.empty(0, np.uint32)]
+    shard: ShardSources, snapshot: MeasurementSnapshot, name: str, type_: FieldType, time_range: TimeRange, count: int
+) -> Mask:
+    """Which series have a field in a shard group; rows are looked at only where a delete may have taken the last."""
+    present = np.zeros(len(snapshot.index), np.bool_)
     for source in shard.files:
         if source.types.get(name) is not type_:
             continue
         series = source.file.series
         hit = (series.counts[name] > 0) & (series.first < time_range.stop) & (series.last >= time_range.start)
         if source.tombstones and hit.any():
-            wanted = np.zeros(len(snapshot.index), np.bool_)
+            wanted = np.zeros(len(present), np.bool_)
             wanted[series.ids[hit]] = True
             rows = source.read(wanted, [name], time_range)
             if rows is not None and len(rows):
                 valid = rows.columns[name].valid
-                parts.append(np.unique(rows.ids if valid is None else rows.ids[valid]))
+                present[rows.ids if valid is None else rows.ids[valid]] = True
         else:
-            parts.append(series.ids[hit])
+            present[series.ids[hit]] = True
     for memory in shard.memory:
         if memory.types.get(name) is type_:
-            parts.append(memory.series(time_range).get(name, parts[0]))
-    return np.unique(np.concatenate(parts))
+            memory.series(name, time_range, present)
+    return present[:count]
 
 
 def _only_measurement(predicate: Predicate | None) -> str | None:
@@ -276,7 +269,7 @@ class _Run:
             self._report(error)
             raise
         joined = {stored: join(found) for stored, found in parts.items()}
-        keys, group_of = _groups(plans, group, {s: np.unique(p.ordinal) for s, p in joined.items()})
+        keys, group_of = _groups(plans, group, {s: p.ordinal[edges_of(p.ordinal, None)] for s, p in joined.items()})
         finished: dict[FieldType, list[Partials]] = {}
         for stored, partials in joined.items():
             p = regroup(partials, group_of, aggregate)
@@ -452,17 +445,19 @@ def _groups(
         InvalidInput: A group with two types.
     """
     group_of = np.zeros(sum(len(plan.order) * len(plan.fields) for plan in plans), np.int64)
-    members: dict[FieldSeries, list[Int64s]] = {}
+    parts: list[tuple[Int64s, Int64s, list[FieldSeries]]] = []
     types: dict[tuple[object, ...], FieldType] = {}
     for stored, ordinals in met.items():
         for plan in plans:
             size = len(plan.order) * len(plan.fields)
-            own = ordinals[(ordinals >= plan.base) & (ordinals < plan.base + size)] - plan.base
-            position, number = np.divmod(own, len(plan.fields))
+            own = ordinals[(ordinals >= plan.base) & (ordinals < plan.base + size)]
+            position, number = np.divmod(own - plan.base, len(plan.fields))
             tag_sets, tag_set_of = _group_tags(plan, group, position)
             # One step for each combination of group tags and field, not for each field series.
-            combined, inverse = np.unique(tag_set_of * len(plan.fields) + number, return_inverse=True)
-            for at, code in enumerate(combined.tolist()):
+            codes = tag_set_of * len(plan.fields) + number
+            used = distinct(codes, len(tag_sets) * len(plan.fields))
+            keys: list[FieldSeries] = []
+            for code in used.tolist():
                 tag_set, field = divmod(code, len(plan.fields))
                 key = FieldSeries(
                     plan.snapshot.measurement if MEASUREMENT in group else "",
@@ -473,12 +468,17 @@ def _groups(
                 known = types.setdefault((key.measurement, key.tags, key.field), stored)
                 if known is not stored:
                     raise schema_collision(known, stored)
-                members.setdefault(key, []).append(own[inverse == at] + plan.base)
-    ordered = sorted(members, key=lambda k: (k.measurement, k.tags, k.field, k.type.value))
-    for place, key in enumerate(ordered):
-        for ordinals in members[key]:
-            group_of[ordinals] = place
+                keys.append(key)
+            parts.append((own, np.searchsorted(used, codes), keys))
+    ordered = sorted({key for _, _, keys in parts for key in keys}, key=_series_order)
+    places = {key: place for place, key in enumerate(ordered)}
+    for own, key_of, keys in parts:
+        group_of[own] = np.array([places[key] for key in keys], np.int64)[key_of]
     return ordered, group_of
+
+
+def _series_order(one: FieldSeries) -> tuple[object, ...]:
+    return one.measurement, one.tags, one.field, one.type.value
 
 
 def _group_tags(plan: Plan, group: tuple[str, ...], position: Int64s) -> tuple[list[Tags], Int64s]:

@@ -139,25 +139,16 @@ class MemorySource:
                 pieces.append(take_rows(narrowed, np.flatnonzero(hit)))
         return concatenate_rows(pieces) if pieces else None
 
-    def series(self, time_range: TimeRange) -> dict[str, npt.NDArray[np.uint32]]:
-        """For each field the ids of the series that have it within a range."""
-        # Marking ids is several times cheaper than sorting them, and fields without gaps share the marks.
-        size = max((int(chunk.ids.max()) + 1 for chunk in self.chunks if len(chunk.ids)), default=0)
-        found: dict[str, Mask] = {}
+    def series(self, name: str, time_range: TimeRange, present: Mask) -> None:
+        """Mark in a mask by id the series that have a field within a range."""
         for chunk in self.chunks:
-            within = (chunk.time >= time_range.start) & (chunk.time < time_range.stop)
-            every = within.all()
-            whole: Mask | None = None
-            for name, column in chunk.columns.items():
-                marks = found.setdefault(name, np.zeros(size, np.bool_))
-                if column.valid is not None:
-                    marks[chunk.ids[column.valid if every else within & column.valid]] = True
-                    continue
-                if whole is None:
-                    whole = np.zeros(size, np.bool_)
-                    whole[chunk.ids if every else chunk.ids[within]] = True
-                marks |= whole
-        return {name: np.flatnonzero(marks).astype(np.uint32) for name, marks in found.items()}
+            column = chunk.columns.get(name)
+            if column is None:
+                continue
+            hit = (chunk.time >= time_range.start) & (chunk.time < time_range.stop)
+            if column.valid is not None:
+                hit &= column.valid
+            present[chunk.ids if hit.all() else chunk.ids[hit]] = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,7 +217,7 @@ class MeasurementSnapshot:
         for shard in self.shards:
             for source in shard.files:
                 series = source.file.series
-                np.add.at(rows, series.ids, series.rows)
+                rows[series.ids] += series.rows
             for memory in shard.memory:
                 for chunk in memory.chunks:
                     counted = np.bincount(chunk.ids, minlength=count)
