@@ -49,6 +49,7 @@ class Server:
     flags: list[str] = field(default_factory=list)
     port: int = field(default_factory=free_port)
     process: subprocess.Popen[bytes] | None = None
+    environ: dict[str, str] = field(default_factory=dict)
 
     @property
     def url(self) -> str:
@@ -73,15 +74,20 @@ class Server:
             *self.flags,
         ]
 
-    def start(self, seconds: float = 30) -> float:
-        """Start, and give the seconds until the first answer."""
+    def launch(self) -> None:
+        """Start the process and wait for nothing; the environment is ours without its INFLUX variables."""
         self.folder.mkdir(parents=True, exist_ok=True)
         environ = {name: value for name, value in os.environ.items() if not name.startswith("INFLUX")}
         with (self.folder / "server.log").open("ab") as log:
-            began = time.monotonic()
             self.process = subprocess.Popen(
-                self.command(), stdout=log, stderr=subprocess.STDOUT, cwd=self.folder, env=environ
+                self.command(), stdout=log, stderr=subprocess.STDOUT, cwd=self.folder, env=environ | self.environ
             )
+
+    def start(self, seconds: float = 30) -> float:
+        """Start, and give the seconds until the first answer."""
+        began = time.monotonic()
+        self.launch()
+        assert self.process is not None
         while True:
             if self.process.poll() is not None or time.monotonic() > began + seconds:
                 raise AssertionError(f"the server did not start: {self.log[-2000:]}")
