@@ -34,6 +34,10 @@ def test_minted_tokens_look_like_the_reference_s() -> None:
         ("a" * 31, "fewer than 32"),
         ("a" * 64, "little variety"),
         ("ab" * 20, "little variety"),
+        ("ü" * 64, "a request header does not carry"),
+        ("c27cb2033ab304629d32e1dbcd0ca718 ", "a request header does not carry"),
+        ("c27cb2033ab304629d32e1dbcd0ca718\n8", "a request header does not carry"),
+        (JWT, "is a JSON Web Token"),
     ],
 )
 def test_chosen_tokens_that_could_be_guessed(text: str, says: str) -> None:

@@ -27,8 +27,12 @@ def mint() -> Secret:
 
 
 def weakness(secret: Secret) -> str | None:
-    """Why a chosen token could be guessed, in words without the token; none if it is long and varied enough."""
+    """What is wrong with a chosen token, in words without the token; none if it is usable, long and varied enough."""
     text = secret.reveal()
+    if not text.isascii() or not text.isprintable() or text != text.strip():
+        return "the chosen token has characters that a request header does not carry and cannot be used"
+    if is_jwt(text):
+        return "the chosen token is a JSON Web Token, which is never accepted"
     if len(text) < CHOSEN_CHARACTERS_MIN:
         return f"the chosen token has fewer than {CHOSEN_CHARACTERS_MIN} characters and could be guessed"
     counts = Counter(text).values()
