@@ -1,14 +1,17 @@
 """Aggregates that need not read every row: counts from the indexes, first and last rows by position.
 
-A shard group is plain when one data file alone has its rows, no delete hides any
-and the range holds them all. There the index knows each series' count, and where
-its first and last row stand; the last of a series is looked for from the newest
-group backwards. Groups that are not plain are read as usual.
+What follows each other in time is looked at one by one: shard groups, and within
+one its files and memory, unless they overlap. A part is plain when it is a data
+file of which no delete hides a row and the range holds all. There the index knows
+each series' count, and where its first and last row stand; the last of a series is
+looked for from the newest part backwards. Parts that are not plain are read as usual.
 """
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -36,16 +39,16 @@ def shortcut(plan: Plan, aggregate: Aggregate, request: ScanRequest) -> Sequence
     """
     if aggregate not in (Aggregate.COUNT, Aggregate.FIRST, Aggregate.LAST):
         return None
-    plain = [_plain(shard, request.time_range) for shard in plan.snapshot.shards]
-    if not any(plain):
+    parts = [part for shard in plan.snapshot.shards for part in _parts(shard, request.time_range)]
+    if all(part.plain is None for part in parts):
         return None
     answers: list[tuple[FieldType, Partials]] = []
     for number, (name, type_) in enumerate(plan.fields):
         wanted = plan.masks[number]
         if aggregate is Aggregate.COUNT:
-            found = _counted(plan, plain, name, type_, wanted, request.time_range)
+            found = _counted(plan, parts, name, type_, wanted, request.time_range)
         else:
-            found = _ends(plan, plain, name, type_, wanted, request.time_range, last=aggregate is Aggregate.LAST)
+            found = _ends(plan, parts, name, type_, wanted, request.time_range, last=aggregate is Aggregate.LAST)
         if found is not None and len(found[0]):
             answers.append((type_, _partials(plan, number, found, aggregate)))
     return answers
@@ -65,20 +68,42 @@ def _partials(plan: Plan, number: int, found: _Found, aggregate: Aggregate) -> P
     return Partials(ordinal, np.zeros(len(ids), np.int64), time[order], ordered, count)
 
 
-def _plain(shard: ShardSources, time_range: TimeRange) -> FileSource | None:
-    if len(shard.files) != 1 or shard.memory or shard.files[0].tombstones:
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """Sources whose rows lie apart in time from all others'; `plain` if it is such a file alone."""
+
+    sources: ShardSources
+    plain: FileSource | None
+
+
+def _parts(shard: ShardSources, time_range: TimeRange) -> list[_Part]:
+    """The parts of a shard group in order of time."""
+    spans = [(f.entry.first, f.entry.last, ShardSources(shard.shard, [f], [])) for f in shard.files]
+    times = [chunk.time for memory in shard.memory for chunk in memory.chunks if len(chunk)]
+    if times:
+        first, last = min(int(t.min()) for t in times), max(int(t.max()) for t in times)
+        spans.append((first, last, ShardSources(shard.shard, [], shard.memory)))
+    spans.sort(key=lambda span: span[0])
+    if any(following[0] <= former[1] for former, following in itertools.pairwise(spans)):
+        return [_Part(shard, None)]
+    return [_Part(sources, _plain(sources, time_range)) for _, _, sources in spans]
+
+
+def _plain(sources: ShardSources, time_range: TimeRange) -> FileSource | None:
+    if not sources.files or sources.files[0].tombstones:
         return None
-    entry = shard.files[0].entry
-    return shard.files[0] if time_range.start <= entry.first and entry.last < time_range.stop else None
+    entry = sources.files[0].entry
+    return sources.files[0] if time_range.start <= entry.first and entry.last < time_range.stop else None
 
 
 def _counted(
-    plan: Plan, plain: Sequence[FileSource | None], name: str, type_: FieldType, wanted: Mask, time_range: TimeRange
+    plan: Plan, parts: Sequence[_Part], name: str, type_: FieldType, wanted: Mask, time_range: TimeRange
 ) -> _Found | None:
     counts = np.zeros(len(plan.rank), np.int64)
-    for shard, source in zip(plan.snapshot.shards, plain, strict=True):
+    for part in parts:
+        source = part.plain
         if source is None:
-            rows = _rows(shard, plan, name, type_, wanted, time_range)
+            rows = _rows(part.sources, plan, name, type_, wanted, time_range)
             if rows is not None:
                 counts += np.bincount(rows[0], minlength=len(counts))
         elif source.types.get(name) is type_:
@@ -91,7 +116,7 @@ def _counted(
 
 def _ends(
     plan: Plan,
-    plain: Sequence[FileSource | None],
+    parts: Sequence[_Part],
     name: str,
     type_: FieldType,
     wanted: Mask,
@@ -101,35 +126,35 @@ def _ends(
 ) -> _Found | None:
     """The first or last row of each series."""
     open_ = wanted.copy()
-    parts: list[_Found] = []
-    shards = list(zip(plan.snapshot.shards, plain, strict=True))
-    for shard, source in reversed(shards) if last else shards:
+    found: list[_Found] = []
+    for part in reversed(parts) if last else parts:
         if not open_.any():
             break
+        source = part.plain
         looked_at = open_
         if source is not None:
             if source.types.get(name) is not type_:
                 continue
             quick, rest = _end_rows(source, name, open_, last=last)
-            parts.append(quick)
+            found.append(quick)
             open_ = open_.copy()
             open_[quick[0]] = False
             looked_at = rest
         if looked_at.any():
-            rows = _rows(shard, plan, name, type_, looked_at, time_range)
+            rows = _rows(part.sources, plan, name, type_, looked_at, time_range)
             if rows is not None and len(rows[0]):
                 edges = edges_of(rows[0], None)
                 aggregate = Aggregate.LAST if last else Aggregate.FIRST
                 reduced = reduce(rows[0][edges].astype(np.int64), None, rows[1], rows[2], edges, aggregate)
-                parts.append((rows[0][edges], reduced.time, reduced.column))
+                found.append((rows[0][edges], reduced.time, reduced.column))
                 open_ = open_.copy()
                 open_[rows[0]] = False
-    if not parts:
+    if not found:
         return None
     return (
-        np.concatenate([ids for ids, _, _ in parts]),
-        np.concatenate([time for _, time, _ in parts]),
-        concatenate([column for _, _, column in parts]),
+        np.concatenate([ids for ids, _, _ in found]),
+        np.concatenate([time for _, time, _ in found]),
+        concatenate([column for _, _, column in found]),
     )
 
 
