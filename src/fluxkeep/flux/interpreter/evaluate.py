@@ -37,6 +37,7 @@ from fluxkeep.flux.plan.graph import Node, Site, walk
 from fluxkeep.flux.semantic import signatures
 from fluxkeep.flux.stdlib.registry import load_package
 from fluxkeep.flux.syntax import ast
+from fluxkeep.flux.syntax.parser import parse
 
 if TYPE_CHECKING:
     from fluxkeep.datamodel.tables import Block
@@ -200,6 +201,14 @@ class Evaluator:
                 found = PackageValue(path.rsplit("/", 1)[-1], path, {})
             self._packages[path] = found
         return found
+
+    def closure(self, text: str, **names: Value) -> Closure:
+        """A function written in Flux by the library, with values bound to names."""
+        statement = parse(f"f = {text}").body[0]
+        assert isinstance(statement, ast.VariableAssignment)
+        function = self.evaluate(statement.init, Scope(self._prelude, names))
+        assert isinstance(function, Closure)
+        return function
 
     def option(self, name: str) -> Value | None:
         """The value of a prelude option."""
