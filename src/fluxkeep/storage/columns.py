@@ -8,7 +8,7 @@ or Arrow over whole columns.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -43,16 +43,32 @@ class Column:
         return held + int(self.values.nbytes)
 
 
+class RowNotes:
+    """What readers of the same rows would else work out each time.
+
+    Attributes:
+        bounds: First and last time and the largest id.
+        series: By field, the series that have it, as a mask by id.
+    """
+
+    __slots__ = ("bounds", "series")
+
+    def __init__(self) -> None:
+        self.bounds: tuple[int, int, int] | None = None
+        self.series: dict[str, npt.NDArray[np.bool_]] = {}
+
+
 @dataclass(frozen=True, slots=True)
 class Rows:
     """Rows of one measurement: series ids, times, and some of its fields.
 
-    `columns` lacks a field that no row has.
+    `columns` lacks a field that no row has. `notes` remembers what was worked out of rows that never change.
     """
 
     ids: npt.NDArray[np.uint32]
     time: Int64s
     columns: dict[str, Column]
+    notes: RowNotes = field(default_factory=lambda: RowNotes(), compare=False, repr=False)
 
     def __len__(self) -> int:
         return len(self.time)

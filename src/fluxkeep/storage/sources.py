@@ -129,8 +129,15 @@ class MemorySource:
         """Like `FileSource.read`, but neither sorted nor without duplicates."""
         pieces: list[Rows] = []
         for chunk in self.chunks:
-            hit = wanted[np.minimum(chunk.ids, len(wanted) - 1)] & (chunk.ids < len(wanted))
-            hit &= (chunk.time >= time_range.start) & (chunk.time < time_range.stop)
+            if not len(chunk):
+                continue
+            first, last, id_max = _bounds(chunk)
+            if not time_range.overlaps(first, last):
+                continue
+            known = wanted if id_max < len(wanted) else np.append(wanted, np.zeros(id_max + 1 - len(wanted), np.bool_))
+            hit = known[chunk.ids]
+            if first < time_range.start or last >= time_range.stop:
+                hit &= (chunk.time >= time_range.start) & (chunk.time < time_range.stop)
             columns = {name: chunk.columns[name] for name in fields if name in chunk.columns}
             narrowed = Rows(chunk.ids, chunk.time, columns)
             if hit.all():
@@ -143,12 +150,28 @@ class MemorySource:
         """Mark in a mask by id the series that have a field within a range."""
         for chunk in self.chunks:
             column = chunk.columns.get(name)
-            if column is None:
+            if column is None or not len(chunk):
                 continue
-            hit = (chunk.time >= time_range.start) & (chunk.time < time_range.stop)
-            if column.valid is not None:
-                hit &= column.valid
-            present[chunk.ids if hit.all() else chunk.ids[hit]] = True
+            first, last, id_max = _bounds(chunk)
+            if first >= time_range.start and last < time_range.stop:
+                marks = chunk.notes.series.get(name)
+                if marks is None:
+                    marks = np.zeros(id_max + 1, np.bool_)
+                    marks[chunk.ids if column.valid is None else chunk.ids[column.valid]] = True
+                    chunk.notes.series[name] = marks
+                present[: len(marks)] |= marks
+            elif time_range.overlaps(first, last):
+                hit = (chunk.time >= time_range.start) & (chunk.time < time_range.stop)
+                if column.valid is not None:
+                    hit &= column.valid
+                present[chunk.ids[hit]] = True
+
+
+def _bounds(chunk: Rows) -> tuple[int, int, int]:
+    """First and last time and the largest id of rows that never change; worked out once."""
+    if chunk.notes.bounds is None:
+        chunk.notes.bounds = (int(chunk.time.min()), int(chunk.time.max()), int(chunk.ids.max()))
+    return chunk.notes.bounds
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,6 +207,34 @@ class ShardSources:
             clean.append(merge_rows(fresh, rank))
         merged = merge_sorted(clean, rank)
         return Rows(merged.ids, merged.time, {column_key(n, c.type): c for n, c in merged.columns.items()})
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Sources whose rows lie apart in time from all others'; `plain` if it is such a file alone."""
+
+    sources: ShardSources
+    plain: FileSource | None
+
+
+def parts_of(shard: ShardSources, time_range: TimeRange) -> list[Part]:
+    """The parts of a shard group in order of time."""
+    spans = [(f.entry.first, f.entry.last, ShardSources(shard.shard, [f], [])) for f in shard.files]
+    times = [chunk.time for memory in shard.memory for chunk in memory.chunks if len(chunk)]
+    if times:
+        first, last = min(int(t.min()) for t in times), max(int(t.max()) for t in times)
+        spans.append((first, last, ShardSources(shard.shard, [], shard.memory)))
+    spans.sort(key=lambda span: span[0])
+    if any(following[0] <= former[1] for former, following in itertools.pairwise(spans)):
+        return [Part(shard, None)]
+    return [Part(sources, _plain(sources, time_range)) for _, _, sources in spans]
+
+
+def _plain(sources: ShardSources, time_range: TimeRange) -> FileSource | None:
+    if not sources.files or sources.files[0].tombstones:
+        return None
+    entry = sources.files[0].entry
+    return sources.files[0] if time_range.start <= entry.first and entry.last < time_range.stop else None
 
 
 def _within(rows: Rows, time_range: TimeRange) -> Rows:
