@@ -10,7 +10,6 @@ Source: cli.md §5.2, §5.3.
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import os
 import sys
@@ -20,6 +19,8 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+
+import uvloop
 
 from fluxkeep import logs
 from fluxkeep.api.app import Application
@@ -117,7 +118,7 @@ def run(settings: Settings) -> None:
             log.info("listening", transport="https" if tls else "http", addr=address.host, port=address.port)
             _greet(address, tls is not None)
 
-        asyncio.run(
+        uvloop.run(
             serve(
                 application,
                 address,
@@ -173,7 +174,7 @@ def build(settings: Settings, clock: Clock, house: contextlib.ExitStack) -> Appl
         *health.endpoints(
             clock=clock, metrics=metrics, commit=COMMIT, metrics_disabled=settings.flag("metrics-disabled")
         ),
-        *root.endpoints(),
+        *root.endpoints(hashed_tokens=settings.flag("use-hashed-tokens")),
         *config_endpoints.endpoints(settings.shown()),
         *orgs.endpoints(tenancy.organizations, tenancy.memberships),
         *users.endpoints(tenancy.users, tenancy.memberships),
