@@ -1,0 +1,82 @@
+"""The commands of the guide on tokens, run in order as they stand."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from tests.blackbox.process import Server
+
+pytestmark = pytest.mark.slow
+
+ROOT = Path(__file__).parents[2]
+
+# A machine need not have curl; this knows the options that the guide uses.
+CURL = f"""#!{sys.executable}
+import sys, urllib.request
+words, method, headers, body, url = sys.argv[1:], "GET", {{}}, None, ""
+while words:
+    word = words.pop(0)
+    if word == "-X":
+        method = words.pop(0)
+    elif word == "-H":
+        name, _, value = words.pop(0).partition(": ")
+        headers[name] = value
+    elif word == "-d":
+        body = words.pop(0).encode()
+    elif not word.startswith("-"):
+        url = word
+print(urllib.request.urlopen(urllib.request.Request(url, body, headers, method=method)).read().decode())
+"""
+
+
+def test_the_guide(tmp_path: Path) -> None:
+    blocks = re.findall(r"```bash( stopped)?\n(.*?)```", (ROOT / "docs/guides/tokens.md").read_text(), re.DOTALL)
+    assert len(blocks) == 8
+    (tmp_path / "bin").mkdir()
+    curl = tmp_path / "bin" / "curl"
+    curl.write_text(CURL)
+    curl.chmod(0o755)
+    server = Server(tmp_path / ".influxdbv2")
+    environ = {
+        "HOME": str(tmp_path),
+        "INFLUX_HOST": server.url,
+        "PATH": f"{tmp_path / 'bin'}:{Path(sys.executable).parent}:{os.environ['PATH']}",
+    }
+
+    def run(block: str) -> str:
+        # Variables live on from block to block, as in a reader's shell.
+        script = f"set -a; if [ -f state ]; then . ./state; fi\n{block}\nexport -p > state"
+        done = subprocess.run(
+            ["bash", "-euo", "pipefail", "-c", script],
+            cwd=tmp_path,
+            env=environ,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        assert done.returncode == 0, f"{block}\n{done.stdout}\n{done.stderr}"
+        return done.stdout
+
+    try:
+        server.start()
+        outputs = []
+        for stopped, block in blocks:
+            if stopped:
+                server.stop()
+            outputs.append(run(block))
+            if stopped:
+                server.start()
+    finally:
+        server.kill()
+    assert "kitchen sensor" in outputs[1]
+    assert "daily work" in outputs[1]
+    assert "kitchen sensor, north wall" in outputs[3]
+    assert '"revokedAt"' in outputs[4]
+    assert "admin's Recovery Token" in outputs[6]
+    assert "all in order" in outputs[7]
