@@ -27,7 +27,6 @@ FILES = (
 )
 
 # Case name to reason. A case that holds must not be listed, so the list only shrinks.
-_TESTING = "testing is not built"
 _REQUEST = "decided by the API before a script is read; replayed over HTTP"
 _FAULT = "a fault of the reference that is not worth copying"
 KNOWN: dict[str, str] = {
@@ -35,17 +34,12 @@ KNOWN: dict[str, str] = {
     "map splits a table by a changed key": f"{_FAULT}: rows of two keys in one table",
     "map with a nested function": f"{_FAULT}: a function's parameters are lost in a block",
     'conversion duration of "1x"': f"{_FAULT}: an unknown unit is nothing",
-    "hex": "contrib/bonitoo-io/hex is not built",
-    "hex that is none": "contrib/bonitoo-io/hex is not built",
     "holtWinters with fit": "holtWinters is not built",
     "holtWinters of strings": "holtWinters is not built",
     "dialect with a comment prefix": _REQUEST,
     "dialect with a long delimiter": _REQUEST,
     "raw request that is empty": _REQUEST,
     "csv two results": "the error comes before the first result, not after it",
-    "testing.assertEqualValues that fails": _TESTING,
-    "testing.diff equal": _TESTING,
-    "testing.diff different": _TESTING,
     "to with another type for a field": "a reader in memory has no shards whose types clash; replayed over HTTP",
     "to by org": "organizations are not told apart by sources",
     "secrets.get of a missing secret": "secrets are not built",

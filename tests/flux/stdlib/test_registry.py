@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import pkgutil
 
 import pytest
@@ -16,13 +17,13 @@ def packages() -> list[Package]:
     prefix = stdlib.__name__ + "."
     for module in pkgutil.walk_packages(stdlib.__path__, prefix):
         path = module.name.removeprefix(prefix).replace(".", "/")
-        if path == "registry" or (path.startswith("universe/")):
+        loaded = importlib.import_module(module.name)
+        if path == "registry" or hasattr(loaded, "PART"):
             continue
-        try:
-            found.append(find_package(path))
-        except InvalidInput:
-            # A folder on the way to others.
-            assert module.ispkg
+        if hasattr(loaded, "PACKAGE"):
+            found.append(find_package(loaded.PACKAGE.path))
+        else:
+            assert module.ispkg, "a module of the library is a package, a part of one, or a folder"
     return found
 
 

@@ -1,7 +1,7 @@
 """How packages of the library are written and found.
 
 A package is a module (or a folder) under `fluxkeep.flux.stdlib` at its import
-path, with a `PACKAGE`. Adding a package is adding a file; nothing lists them.
+path (hyphens as underscores), with a `PACKAGE`. Adding a package is adding a file; nothing lists them.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from fluxkeep.flux.interpreter.values import Builtin, PackageValue, Param, Value
 if TYPE_CHECKING:
     from fluxkeep.flux.interpreter.calls import Call
 
-_PATH = re.compile(r"[a-zA-Z][a-zA-Z0-9]*(/[a-zA-Z][a-zA-Z0-9]*)*")
+_PATH = re.compile(r"[a-zA-Z][a-zA-Z0-9-]*(/[a-zA-Z][a-zA-Z0-9-]*)*")
 _ROOM = "fluxkeep.flux.stdlib."
 
 
@@ -88,7 +88,7 @@ def find_package(path: str) -> Package:
         InvalidInput: There is none.
     """
     if _PATH.fullmatch(path):
-        name = _ROOM + path.replace("/", ".")
+        name = _ROOM + path.replace("/", ".").replace("-", "_")
         try:
             module = importlib.import_module(name)
         except ModuleNotFoundError as error:
