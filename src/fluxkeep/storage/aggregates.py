@@ -125,8 +125,19 @@ def regroup(partials: Partials, group: Int64s, aggregate: Aggregate) -> Partials
     """
     groups = group[partials.ordinal]
     order = np.lexsort((partials.ordinal, partials.time, partials.window, groups))
-    p = _ordered(partials, order)
-    groups = groups[order]
+    return _merged(_ordered(partials, order), groups[order], aggregate)
+
+
+def combine(parts: Sequence[Partials], aggregate: Aggregate) -> Partials:
+    """Merge partials of one field whose rows follow each other in time, part after part."""
+    if len(parts) == 1:
+        return parts[0]
+    whole = join(parts)
+    return _merged(whole, whole.ordinal, aggregate)
+
+
+def _merged(p: Partials, groups: Int64s, aggregate: Aggregate) -> Partials:
+    """Reduce runs of equal (group, window), in which earlier rows come first."""
     edges = edges_of(groups, p.window)
     runs = np.diff(np.append(edges, len(p)))
     count = np.add.reduceat(p.count, edges)

@@ -31,14 +31,14 @@ from fluxkeep.datamodel.reader import (
 from fluxkeep.datamodel.series import Tags
 from fluxkeep.datamodel.timerange import EVERYTHING, TimeRange
 from fluxkeep.errors import Corruption
-from fluxkeep.storage.aggregates import Partials, edges_of, finish, join, reduce, regroup
+from fluxkeep.storage.aggregates import Partials, combine, edges_of, finish, join, reduce, regroup
 from fluxkeep.storage.columns import Column, Positions, Rows, concatenate, strings_to_arrow, take
 from fluxkeep.storage.merge import merge_sorted
 from fluxkeep.storage.plan import Plan, PlannedSeries, make_plan
 from fluxkeep.storage.row_filter import FieldRows, keep
 from fluxkeep.storage.series_index import depends_on_field, distinct
 from fluxkeep.storage.shortcuts import shortcut
-from fluxkeep.storage.sources import MeasurementSnapshot, ShardSources, column_key
+from fluxkeep.storage.sources import MeasurementSnapshot, ShardSources, column_key, parts_of
 
 if TYPE_CHECKING:
     import polars as pl
@@ -278,34 +278,29 @@ class _Run:
         batches = [self._answer(join(parts_)) for parts_ in finished.values()]
         return keys, [batch for batch in batches if len(batch.frame)]
 
-    def _blocks(self, plan: Plan) -> Iterator[Sequence[Sequence[tuple[FieldType, _FieldRows]]]]:
-        """The rows of blocks of series, grouped by the answer's type."""
+    def _blocks(self, plan: Plan) -> Iterator[Sequence[Rows]]:
+        """The rows of blocks of series: sorted pieces that follow each other in time."""
         rows_by_id = plan.snapshot.rows_by_id(len(plan.rank))[plan.order]
         weight = np.cumsum(rows_by_id * len(plan.fields)) // self._block_values
-        cuts = np.flatnonzero(np.diff(weight)) + 1
-        for ids in np.split(plan.order, cuts):
+        time_range = self._request.time_range
+        parts = [part.sources for shard in plan.snapshot.shards for part in parts_of(shard, time_range)]
+        names = sorted({name for name, _ in plan.fields})
+        for ids in np.split(plan.order, np.flatnonzero(np.diff(weight)) + 1):
             wanted = np.zeros(len(plan.rank), np.bool_)
             wanted[ids] = True
-            rows = self._read(plan, wanted)
-            if rows is None or not len(rows):
-                continue
-            window = None if self._grid is None else self._grid.index(rows.time)
-            by_type: dict[FieldType, list[tuple[FieldType, _FieldRows]]] = {}
-            edges = edges_of(rows.ids, window) if self._request.aggregate else None
-            for number, (_, type_) in enumerate(plan.fields):
-                found = self._field(plan, number, rows, window, edges)
-                if found is not None and len(found.time):
-                    by_type.setdefault(answer_type(type_, self._request.aggregate), []).append((type_, found))
-            yield list(by_type.values())
+            found = [part.read(wanted, names, time_range, plan.rank) for part in parts]
+            pieces = [rows for rows in found if rows is not None and len(rows)]
+            if pieces:
+                yield pieces
 
-    def _read(self, plan: Plan, wanted: Mask) -> Rows | None:
-        names = sorted({name for name, _ in plan.fields})
-        pieces = [
-            rows
-            for shard in plan.snapshot.shards
-            if (rows := shard.read(wanted, names, self._request.time_range, plan.rank)) is not None and len(rows)
-        ]
-        return merge_sorted(pieces, plan.rank) if pieces else None
+    def _fields(self, plan: Plan, rows: Rows) -> Iterator[tuple[int, FieldType, _FieldRows]]:
+        """The rows of each field in a piece: the field's number, its type, its rows."""
+        window = None if self._grid is None else self._grid.index(rows.time)
+        edges = edges_of(rows.ids, window) if self._request.aggregate else None
+        for number, (_, type_) in enumerate(plan.fields):
+            found = self._field(plan, number, rows, window, edges)
+            if found is not None and len(found.time):
+                yield number, type_, found
 
     def _field(
         self,
@@ -341,9 +336,11 @@ class _Run:
     def _answers(self, plan: Plan) -> Iterator[ScanBatch]:
         aggregate = self._request.aggregate
         if aggregate is None:
-            for by_type in self._blocks(plan):
-                for fields in by_type:
-                    yield self._raw([rows for _, rows in fields])
+            for pieces in self._blocks(plan):
+                by_type: dict[FieldType, list[_FieldRows]] = {}
+                for _, stored, rows in self._fields(plan, merge_sorted(pieces, plan.rank)):
+                    by_type.setdefault(stored, []).append(rows)
+                yield from (self._raw(fields) for fields in by_type.values())
             return
         for fields_ in self._partials(plan, aggregate):
             yield self._answer(
@@ -357,17 +354,22 @@ class _Run:
 
     def _partials(self, plan: Plan, aggregate: Aggregate) -> Iterator[Sequence[tuple[FieldType, Partials]]]:
         """Aggregates of field series, by blocks; in each by the answer's type."""
+        quick = None
         if self._over_rows is None and self._grid is None:
             quick = shortcut(plan, aggregate, self._request)
-            if quick is not None:
-                by_answer: dict[FieldType, list[tuple[FieldType, Partials]]] = {}
-                for stored, partials in quick:
-                    by_answer.setdefault(answer_type(stored, aggregate), []).append((stored, partials))
-                yield from by_answer.values()
-                return
-        for by_type in self._blocks(plan):
-            for fields in by_type:
-                yield [(stored, self._reduced(rows, aggregate)) for stored, rows in fields]
+        if quick is not None:
+            yield from _by_answer(quick, aggregate)
+            return
+        for pieces in self._blocks(plan):
+            # Pieces are reduced one by one and never interleaved: what is left of them is small.
+            reduced: dict[tuple[int, FieldType], list[Partials]] = {}
+            for piece in pieces:
+                for number, stored, rows in self._fields(plan, piece):
+                    reduced.setdefault((number, stored), []).append(self._reduced(rows, aggregate))
+            merged = [
+                (stored, combine(parts, aggregate)) for (_, stored), parts in sorted(reduced.items(), key=_number)
+            ]
+            yield from _by_answer(merged, aggregate)
 
     def _reduced(self, rows: _FieldRows, aggregate: Aggregate) -> Partials:
         edges = edges_of(rows.ids, rows.window) if rows.edges is None else rows.edges
@@ -424,6 +426,20 @@ class _Run:
                 ]
             ),
         )
+
+
+def _number(entry: tuple[tuple[int, FieldType], object]) -> int:
+    return entry[0][0]
+
+
+def _by_answer(
+    fields: Sequence[tuple[FieldType, Partials]], aggregate: Aggregate
+) -> list[list[tuple[FieldType, Partials]]]:
+    """Fields by the type of their answers."""
+    grouped: dict[FieldType, list[tuple[FieldType, Partials]]] = {}
+    for stored, partials in fields:
+        grouped.setdefault(answer_type(stored, aggregate), []).append((stored, partials))
+    return list(grouped.values())
 
 
 def _polars(column: Column) -> pl.Series:

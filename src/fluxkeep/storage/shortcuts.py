@@ -9,9 +9,7 @@ looked for from the newest part backwards. Parts that are not plain are read as 
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -23,7 +21,7 @@ from fluxkeep.datamodel.timerange import TimeRange
 from fluxkeep.storage.aggregates import Partials, edges_of, reduce
 from fluxkeep.storage.columns import Column, concatenate, take
 from fluxkeep.storage.plan import Plan
-from fluxkeep.storage.sources import FileSource, ShardSources, column_key
+from fluxkeep.storage.sources import FileSource, Part, ShardSources, column_key, parts_of
 
 Mask = npt.NDArray[np.bool_]
 Ids = npt.NDArray[np.uint32]
@@ -39,7 +37,7 @@ def shortcut(plan: Plan, aggregate: Aggregate, request: ScanRequest) -> Sequence
     """
     if aggregate not in (Aggregate.COUNT, Aggregate.FIRST, Aggregate.LAST):
         return None
-    parts = [part for shard in plan.snapshot.shards for part in _parts(shard, request.time_range)]
+    parts = [part for shard in plan.snapshot.shards for part in parts_of(shard, request.time_range)]
     if all(part.plain is None for part in parts):
         return None
     answers: list[tuple[FieldType, Partials]] = []
@@ -68,36 +66,8 @@ def _partials(plan: Plan, number: int, found: _Found, aggregate: Aggregate) -> P
     return Partials(ordinal, np.zeros(len(ids), np.int64), time[order], ordered, count)
 
 
-@dataclass(frozen=True, slots=True)
-class _Part:
-    """Sources whose rows lie apart in time from all others'; `plain` if it is such a file alone."""
-
-    sources: ShardSources
-    plain: FileSource | None
-
-
-def _parts(shard: ShardSources, time_range: TimeRange) -> list[_Part]:
-    """The parts of a shard group in order of time."""
-    spans = [(f.entry.first, f.entry.last, ShardSources(shard.shard, [f], [])) for f in shard.files]
-    times = [chunk.time for memory in shard.memory for chunk in memory.chunks if len(chunk)]
-    if times:
-        first, last = min(int(t.min()) for t in times), max(int(t.max()) for t in times)
-        spans.append((first, last, ShardSources(shard.shard, [], shard.memory)))
-    spans.sort(key=lambda span: span[0])
-    if any(following[0] <= former[1] for former, following in itertools.pairwise(spans)):
-        return [_Part(shard, None)]
-    return [_Part(sources, _plain(sources, time_range)) for _, _, sources in spans]
-
-
-def _plain(sources: ShardSources, time_range: TimeRange) -> FileSource | None:
-    if not sources.files or sources.files[0].tombstones:
-        return None
-    entry = sources.files[0].entry
-    return sources.files[0] if time_range.start <= entry.first and entry.last < time_range.stop else None
-
-
 def _counted(
-    plan: Plan, parts: Sequence[_Part], name: str, type_: FieldType, wanted: Mask, time_range: TimeRange
+    plan: Plan, parts: Sequence[Part], name: str, type_: FieldType, wanted: Mask, time_range: TimeRange
 ) -> _Found | None:
     counts = np.zeros(len(plan.rank), np.int64)
     for part in parts:
@@ -116,7 +86,7 @@ def _counted(
 
 def _ends(
     plan: Plan,
-    parts: Sequence[_Part],
+    parts: Sequence[Part],
     name: str,
     type_: FieldType,
     wanted: Mask,
