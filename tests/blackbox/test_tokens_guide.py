@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
@@ -80,3 +81,7 @@ def test_the_guide(tmp_path: Path) -> None:
     assert '"revokedAt"' in outputs[4]
     assert "admin's Recovery Token" in outputs[6]
     assert "all in order" in outputs[7]
+    lines = [json.loads(line) for line in (server.folder / "audit.log").read_text().splitlines()]
+    offline = [line["action"] for line in lines if line["address"] == "-"]
+    assert offline == ["influxd token-hashing report", "influxd recovery auth create-operator"]
+    assert {"POST /api/v2/setup", "POST /api/v2/authorizations/{id}/rotate"} <= {line["action"] for line in lines}

@@ -15,6 +15,8 @@ from typing import Any
 
 import click
 
+from fluxkeep.audit.records import Act, Outcome
+from fluxkeep.audit.writer import AuditLog
 from fluxkeep.cli.failures import CommandFailed
 from fluxkeep.clock import SystemClock
 from fluxkeep.credentials.authenticator import Authenticator
@@ -87,11 +89,26 @@ def open_records(path: Path | None) -> Iterator[Records]:
         raise CommandFailed(f"unable to open boltdb file: timeout: {error.message}") from error
     except FluxkeepError as error:
         raise CommandFailed(f"unable to open boltdb file: {error.message}") from error
+    outcome = Outcome.FAILED
     try:
         ids = IdGenerator(clock)
         yield Records(store, Tenancy.open(store, ids), ids, clock)
+        outcome = Outcome.GRANTED
     finally:
+        _record(path.with_name("audit.log"), clock, outcome)
         store.close()
+
+
+def _record(path: Path, clock: SystemClock, outcome: Outcome) -> None:
+    """Note in the audit log which offline command ran; a log that cannot be written is said, and stops nothing."""
+    try:
+        log = AuditLog(path, clock)
+    except (OSError, FluxkeepError) as error:
+        click.echo(f"warning: this command is not in the audit log: {error}", err=True)
+        return
+    # The number: a container's account need not have a name.
+    log.record(Act(action=click.get_current_context().command_path, outcome=outcome, detail={"uid": str(os.getuid())}))
+    log.close()
 
 
 def load_keys(path: Path | None) -> KeyRing | None:
