@@ -14,7 +14,6 @@ from __future__ import annotations
 import json
 import os
 import pwd
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -172,6 +171,8 @@ def _read_file(path: Path) -> dict[object, object]:
         if path.suffix == ".json":
             parsed = json.loads(content) if content.strip() else {}
         elif path.suffix == ".toml":
+            import tomllib  # like YAML's, a parser that most starts need not wait for
+
             parsed = tomllib.loads(content)
         else:
             parsed = _read_yaml(content)

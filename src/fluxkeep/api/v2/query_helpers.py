@@ -12,7 +12,6 @@ from fluxkeep.api.bodies import BadBody, decode_json
 from fluxkeep.api.endpoint import Call, Endpoint, Handler, Style
 from fluxkeep.api.responses import json_response
 from fluxkeep.errors import InvalidInput
-from fluxkeep.flux import helpers
 
 
 class _Question(msgspec.Struct, frozen=True):
@@ -42,6 +41,8 @@ def _read(call: Call) -> _Question:
 
 
 def _analyze(call: Call) -> Response:
+    from fluxkeep.flux import helpers  # Flux is imported when it is first needed
+
     question = _read(call)
     # Without a type the reference fails; Flux is what everybody means (W30).
     if question.type not in ("", "flux"):
@@ -63,13 +64,19 @@ def _analyze(call: Call) -> Response:
 
 
 def _tree(call: Call) -> Response:
+    from fluxkeep.flux import helpers  # Flux is imported when it is first needed
+
     return json_response({"ast": helpers.tree(_read(call).query)})
 
 
 def _suggestions(_: Call) -> Response:
+    from fluxkeep.flux import helpers  # Flux is imported when it is first needed
+
     return json_response({"funcs": [{"name": name, "params": params} for name, params in helpers.suggestions()]})
 
 
 def _suggestion(call: Call) -> Response:
+    from fluxkeep.flux import helpers  # Flux is imported when it is first needed
+
     name = call.params["name"]
     return json_response({"name": name, "params": helpers.suggestion(name)})
