@@ -34,6 +34,8 @@ _TYPES = {
     "dateTime": ColumnType.TIME,
     "dateTime:RFC3339Nano": ColumnType.TIME,
 }
+# Up to so many rows are put together without a frame.
+_SHORT_RUN_ROWS = 64
 _ROWS_PER_CHUNK = 1 << 16
 
 
@@ -132,6 +134,36 @@ def _schema(block: Block, name: str, dialect: Dialect, number: int | None, empty
     return "".join(_line(line, dialect.delimiter) for line in lines)
 
 
+class _Chunk:
+    """Some rows of a block as text behind the table's number, made once however many runs share them.
+
+    Where types alternate from series to series a run is a few rows, and a frame
+    for each would cost a thousand times its text.
+    """
+
+    def __init__(self, start: int, ids: pl.Series, tails: pl.Series) -> None:
+        self.start = start
+        self.stop = start + len(ids)
+        self._ids = ids
+        self._tails = tails
+        self._lists: tuple[list[int], list[str]] | None = None
+
+    def text(self, first: int, last: int, shift: int, lead: str, delimiter: str) -> str:
+        """The lines of the rows [first, last) of the block; tables are numbered `shift` beside their ordinals."""
+        at, until = first - self.start, last - self.start
+        if until - at <= _SHORT_RUN_ROWS:
+            if self._lists is None:
+                self._lists = (self._ids.to_list(), self._tails.to_list())
+            ids, tails = self._lists
+            rows = zip(ids[at:until], tails[at:until], strict=True)
+            return "".join([f"{lead}{delimiter}{table + shift}{tail}\r\n" for table, tail in rows])
+        numbers = (self._ids.slice(at, until - at).cast(pl.Int64) + shift).cast(pl.String)
+        named = pl.DataFrame([numbers.alias("0"), self._tails.slice(at, until - at).alias("1")])
+        lines = named.select(pl.concat_str([pl.lit(lead + delimiter), pl.col("0"), pl.col("1")]))
+        text: str = lines.to_series().str.join("\r\n")[0]
+        return text + "\r\n"
+
+
 class _BlockText:
     """The rows of one block as lines, made chunk by chunk."""
 
@@ -144,6 +176,7 @@ class _BlockText:
         self._starts = [0, *sizes.cumsum().tolist()]
         self._empty = [i for i, size in enumerate(sizes.tolist()) if not size]
         self._segments = self._make_segments()
+        self._chunk: _Chunk | None = None
 
     def _make_segments(self) -> list[Column | pl.Series]:
         """The columns in order; key columns that stand together are one text a table, made once."""
@@ -170,23 +203,30 @@ class _BlockText:
     def rows(self, start: int, stop: int, number: int) -> Iterator[bytes]:
         """The lines of the tables [start, stop), which are numbered from `number`."""
         first, last = self._starts[start], self._starts[stop]
+        shift = number - start
         while first < last:
-            size = min(_ROWS_PER_CHUNK, last - first)
-            chunk = self._block.rows.slice(first, size)
-            ids = chunk[TABLE]
-            cells = [(ids.cast(pl.Int64) + (number - start)).cast(pl.String)]
-            for segment in self._segments:
-                if isinstance(segment, Column):
-                    cells.append(self._cells(chunk[segment.label], segment))
-                else:
-                    cells.append(segment.gather(ids))
-            named = [s.alias(str(i)) for i, s in enumerate(cells)]
-            lines = pl.DataFrame(named).select(
-                pl.concat_str([pl.lit(self._lead), *(pl.col(s.name) for s in named)], separator=self._dialect.delimiter)
-            )
-            text: str = lines.to_series().str.join("\r\n")[0]
-            yield (text + "\r\n").encode()
-            first += size
+            chunk = self._chunk_at(first)
+            until = min(last, chunk.stop)
+            yield chunk.text(first, until, shift, self._lead, self._dialect.delimiter).encode()
+            first = until
+
+    def _chunk_at(self, row: int) -> _Chunk:
+        """The chunk that holds a row; runs go forward, so only the latest is kept."""
+        if self._chunk is None or not self._chunk.start <= row < self._chunk.stop:
+            begin = row // _ROWS_PER_CHUNK * _ROWS_PER_CHUNK
+            rows = self._block.rows.slice(begin, _ROWS_PER_CHUNK)
+            ids = rows[TABLE]
+            cells = [
+                self._cells(rows[segment.label], segment) if isinstance(segment, Column) else segment.gather(ids)
+                for segment in self._segments
+            ]
+            # Each cell brings the delimiter before it, so that a table without columns has none.
+            delimiter = pl.lit(self._dialect.delimiter)
+            named = pl.DataFrame([text.alias(str(i)) for i, text in enumerate(cells)])
+            parts = [part for name in named.columns for part in (delimiter, pl.col(name))]
+            tails = named.select(pl.concat_str(parts)).to_series() if cells else pl.repeat("", len(ids), eager=True)
+            self._chunk = _Chunk(begin, ids, tails)
+        return self._chunk
 
     def _cells(self, values: pl.Series, column: Column) -> pl.Series:
         text = format_column(values, column.type).fill_null("")
