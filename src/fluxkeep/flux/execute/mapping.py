@@ -69,6 +69,13 @@ def _columnar(block: Block, function: RowFunction) -> Made | None:
     if found is None:
         return None
     term, _ = found
+    try:
+        return _of_term(block, term)
+    except sp.Uneven:
+        return None
+
+
+def _of_term(block: Block, term: sp.Term) -> Made:
     match term:
         case sp.Struct(members=members):
             return _members(block, members)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -91,7 +92,8 @@ def predicate(block: Block, function: RowFunction, name: str) -> pl.Series:
             case sp.Const(value=Null(kind="bool" | "")):
                 return pl.Series([False]).new_from_index(0, block.rows.height)
             case sp.Cell(kind="bool"):
-                return column(block, value, used).fill_null(value=False)
+                with contextlib.suppress(sp.Uneven):
+                    return column(block, value, used).fill_null(value=False)
             case sp.Cell(kind=kind):
                 raise InvalidInput(f"type conflict: bool != {kind}")
             case sp.Const(value=other):

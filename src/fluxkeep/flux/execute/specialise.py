@@ -31,8 +31,11 @@ from fluxkeep.flux.interpreter.values import (
     Value,
     is_null,
     kind_of,
+    of_column,
 )
 from fluxkeep.flux.plan.graph import Site
+from fluxkeep.flux.semantic import types
+from fluxkeep.flux.semantic.signatures import find_package
 from fluxkeep.flux.syntax import ast
 
 if TYPE_CHECKING:
@@ -44,6 +47,10 @@ _NUMERIC = frozenset({"int", "uint", "float"})
 
 class NotColumnar(Exception):
     """The body cannot be expressed on columns."""
+
+
+class Uneven(Exception):
+    """A value of the column made a function fail; which row that was, and whether it counts, only rows tell."""
 
 
 class StaticTypeError(InvalidInput):
@@ -355,9 +362,56 @@ class _Specialiser:
             except FluxkeepError as error:
                 raise NotColumnar from error
         kernel = self._kernels.get(function.key)
-        if kernel is None:
+        if kernel is not None:
+            try:
+                return kernel(arguments)
+            except NotColumnar:
+                return self._by_distinct(function, arguments)
+        return self._by_distinct(function, arguments)
+
+    def _by_distinct(self, function: Builtin, arguments: Mapping[str, Term]) -> Term:
+        """A function of one column and constants, called once for each distinct value."""
+        cells = [(name, term) for name, term in arguments.items() if isinstance(term, Cell)]
+        constants = {name: term.value for name, term in arguments.items() if isinstance(term, Const)}
+        kind = _result_kind(function)
+        if kind is None or len(cells) != 1 or len(constants) + 1 < len(arguments) or not cells[0][1].kind:
             raise NotColumnar
-        return kernel(arguments)
+        name, cell = cells[0]
+        evaluator, source, target = self._evaluator, COLUMN_KINDS[cell.kind], COLUMN_KINDS[kind]
+
+        def apply(values: pl.Series) -> pl.Series:
+            distinct = values.unique()
+            made: list[bool | float | str | None] = []
+            for value in distinct.to_list():
+                try:
+                    result = evaluator.invoke_on_row(function, {**constants, name: of_column(value, source)})
+                except FluxkeepError as error:
+                    raise Uneven from error
+                if isinstance(result, Null):
+                    made.append(None)
+                elif kind_of(result) == kind and isinstance(result, bool | int | float | str):
+                    made.append(_plain(result))
+                else:
+                    raise Uneven
+            pairs = pl.DataFrame([distinct.alias("v"), pl.Series("made", made, dtype=target.polars)])
+            return values.to_frame("v").join(pairs, on="v", how="left", nulls_equal=True, maintain_order="left")["made"]
+
+        return Cell(cell.expr.map_batches(apply, return_dtype=target.polars), kind)
+
+
+_PURE = frozenset({"strings", "regexp", "math", "date", "types"})
+_PURE_UNIVERSE = frozenset({"int", "uint", "float", "string", "bool", "time", "contains"})
+
+
+def _result_kind(function: Builtin) -> str | None:
+    """The type that a function of values alone always gives, where a column can hold it."""
+    if function.path not in _PURE and not (function.path == "universe" and function.name in _PURE_UNIVERSE):
+        return None
+    package = find_package(function.path)
+    signature = package.find(function.name) if package is not None else None
+    if isinstance(signature, types.Function) and isinstance(signature.result, types.Basic):
+        return signature.result.name if signature.result.name in COLUMN_KINDS else None
+    return None
 
 
 def lift(term: Term, kind: str) -> Cell:
