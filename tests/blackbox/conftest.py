@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from tests.blackbox.influx import Influx
 from tests.blackbox.process import Server
 
 
@@ -16,5 +17,19 @@ def server(tmp_path: Path) -> Iterator[Server]:
     made.start()
     try:
         yield made
+    finally:
+        made.kill()
+
+
+@pytest.fixture(scope="module")
+def influx(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Influx]:
+    """The command with a server of its own that is set up, shared by the tests of a module."""
+    folder = tmp_path_factory.mktemp("influx")
+    made = Server(folder / "data")
+    made.start()
+    try:
+        command = Influx(made, folder / "home")
+        command.setup("operator-token-of-more-than-32-characters")
+        yield command
     finally:
         made.kill()

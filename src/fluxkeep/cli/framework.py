@@ -43,6 +43,41 @@ def flag(
     return click.option(*declarations, cls=Flag, needed=needed, **attributes)
 
 
+class OneOf(click.ParamType[str]):
+    """A value out of a few.
+
+    Args:
+        what: How the refusal calls it, for example `precision`.
+        values: The values.
+    """
+
+    def __init__(self, what: str, values: Sequence[str]) -> None:
+        self.name = "|".join(values)
+        self.what = what
+        self.values = tuple(values)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Let one of the values through.
+
+        Raises:
+            WrongValue: Anything else.
+        """
+        if value not in self.values:
+            raise WrongValue(str(value), f'unsupported {self.what}: "{value}"', param, ctx)
+        return str(value)
+
+
+class WrongValue(click.BadParameter):
+    """A flag's value that is none of its kind."""
+
+    def __init__(self, value: str, message: str, param: click.Parameter | None, ctx: click.Context | None) -> None:
+        super().__init__(message, ctx, param)
+        self.value = value
+
+
+_TYPED = "fluxkeep.cli.typed"
+
+
 class Leaf(click.Command):
     """A command without subcommands."""
 
@@ -59,6 +94,7 @@ class Leaf(click.Command):
         except click.BadParameter as error:
             value = getattr(error, "value", "")
             name = error.param.long_name if isinstance(error.param, Flag) else ""
+            name = ctx.meta.get(_TYPED, {}).get(name, name)
             raise wrong_usage(ctx, f'invalid value "{value}" for flag -{name}: {error.message}') from error
         except click.UsageError as error:
             words = [*ctx.args, *getattr(error, "words", ())]
@@ -96,6 +132,8 @@ class Leaf(click.Command):
                 words.append(arg)
                 continue
             spelled = ("--" if len(name) > 1 else "-") + name
+            if isinstance(option, Flag):
+                ctx.meta.setdefault(_TYPED, {})[option.long_name] = name
             if option.is_flag:
                 if equals and value.lower() in _FALSE:
                     continue
@@ -185,6 +223,39 @@ class Group(click.Group):
         return super().invoke(ctx)
 
 
+class CommandGroup(Group):
+    """A command that is a group too: where the first word names no subcommand, the group's own command runs.
+
+    `own` is that command's name; it is hidden, and its flags are shown as the group's.
+    """
+
+    def __init__(self, *args: Any, own: str, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.own = own
+        self.callback = None
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Put the own command in front of arguments that name none."""
+        asks = bool(args) and args[0] in ("--help", "-h", "-help", "help")
+        if not asks and (not args or args[0].startswith("-") or self.get_command(ctx, args[0]) is None):
+            args = [self.own, *args]
+        return super().parse_args(ctx, args)
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command; the own one goes by the group's name in messages."""
+        name, command, rest = super().resolve_command(ctx, args)
+        return (self.name if name == self.own else name), command, rest
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The own command's flags, then the subcommands."""
+        own = self.get_command(ctx, self.own)
+        assert own is not None
+        click.Command.format_options(own, ctx, formatter)
+        self.format_commands(ctx, formatter)
+
+
 def stray(ctx: click.Context, word: str) -> str:
     """What a word that has no place is called."""
     return f'unknown command "{word}" for "{ctx.info_name}"'
@@ -192,7 +263,10 @@ def stray(ctx: click.Context, word: str) -> str:
 
 def wrong_usage(ctx: click.Context, text: str) -> CommandFailed:
     """Print why the usage is wrong and the help; the returned error ends the command."""
-    click.echo(f"Incorrect Usage: {text}\n\n{ctx.get_help()}")
+    # The reference ends the words with a full stop where a command is a group too.
+    within = ctx.command if ctx.parent is None or ctx.info_name != ctx.parent.info_name else ctx.parent.command
+    mark = "." if isinstance(within, CommandGroup) else ":"
+    click.echo(f"Incorrect Usage{mark} {text}\n\n{ctx.get_help()}")
     return CommandFailed(text)
 
 

@@ -21,7 +21,7 @@ from typing import Any
 import click
 
 from fluxkeep.cli.failures import CommandFailed, ServerRefused, failing
-from fluxkeep.cli.framework import CONTEXT, Leaf, flag
+from fluxkeep.cli.framework import CONTEXT, Leaf, OneOf, flag
 from fluxkeep.cli.session import Session, connected, in_bucket
 
 COMPRESSION_NONE, COMPRESSION_GZIP = 0, 1
@@ -42,7 +42,7 @@ def log(level: str, text: str) -> None:
 @flag("--org", "-o", help="Only buckets of the organization of this name.")
 @flag("--org-id", help="Only buckets of the organization of this id.")
 @in_bucket(environment=False)
-@flag("--compression", type=click.Choice(["none", "gzip"]), help="Of the files; gzip when absent.")
+@flag("--compression", type=OneOf("format", ["none", "gzip"]), help="Of the files; gzip when absent.")
 @flag("--gzip-compression-level", default="", help="default, full, speedy or none.")
 @click.argument("paths", nargs=-1)
 def backup(

@@ -8,7 +8,7 @@ import click
 
 from fluxkeep.cli.durations import parse_seconds
 from fluxkeep.cli.failures import CommandFailed, failing
-from fluxkeep.cli.framework import CONTEXT, Group, Leaf, flag
+from fluxkeep.cli.framework import CONTEXT, Group, Leaf, OneOf, flag
 from fluxkeep.cli.output import go_duration
 from fluxkeep.cli.session import Session, connected, in_org
 
@@ -66,7 +66,12 @@ def _rule(retention: str | None, shard_group_duration: str | None) -> dict[str, 
 @flag("--description", "-d", help="What it is for.")
 @flag("--retention", "-r", help="How long data is kept, for example 30d; 0 is for ever.")
 @flag("--shard-group-duration", help="Time range of a shard group; the server chooses when absent.")
-@flag("--schema-type", type=click.Choice(["implicit", "explicit"]), default="implicit", help="Accepted and ignored.")
+@flag(
+    "--schema-type",
+    type=OneOf("schema type", ["implicit", "explicit"]),
+    default="implicit",
+    help="Accepted and ignored.",
+)
 def create(
     session: Session,
     org: str | None,

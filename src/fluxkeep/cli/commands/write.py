@@ -22,7 +22,7 @@ from typing import IO, Any
 import click
 
 from fluxkeep.cli.failures import CommandFailed, failing
-from fluxkeep.cli.framework import CONTEXT, Group, Leaf, flag
+from fluxkeep.cli.framework import CONTEXT, CommandGroup, Leaf, OneOf, flag
 from fluxkeep.cli.session import Session, connected, in_bucket, in_org
 
 BATCH_BYTES = 500_000
@@ -30,21 +30,15 @@ BATCH_SECONDS = 10.0
 _RATE = re.compile(r"(\d+)\s*([kM]?B)s?\s*(?:/?\s*(\d*)\s*(sec|s|min|m))?", re.ASCII)
 
 
-class _WriteGroup(Group):
-    """`write` is a command and a group: a first word that is no subcommand belongs to the command."""
-
-    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        if not args or args[0] not in ("dryrun", "--help", "-h", "help"):
-            args = ["send", *args]
-        return super().parse_args(ctx, args)
-
-
-@click.command(cls=_WriteGroup, name="write", help="Write line protocol or CSV.", context_settings=CONTEXT)
+@click.command(
+    cls=CommandGroup,
+    own="send",
+    name="write",
+    help="Write line protocol or CSV, given as a word, in files, from URLs or on standard input.",
+    context_settings=CONTEXT,
+)
 def write() -> None:
     """The group."""
-
-
-write.callback = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,11 +60,11 @@ class _Input:
 
 def _inputs(function: Any) -> Any:
     for option in (
-        flag("--format", type=click.Choice(["lp", "csv"]), help="Input format; guessed when absent."),
+        flag("--format", type=OneOf("format", ["lp", "csv"]), help="Input format; guessed when absent."),
         flag("--header", "headers", multiple=True, help="Line to put before the data; repeatable."),
         flag("--file", "-f", "files", multiple=True, help="File to read; repeatable."),
         flag("--url", "-u", "urls", multiple=True, help="URL to read; repeatable."),
-        flag("--compression", type=click.Choice(["none", "gzip"]), help="Of the input; guessed when absent."),
+        flag("--compression", type=OneOf("compression", ["none", "gzip"]), help="Of the input; guessed when absent."),
         flag("--encoding", default="UTF-8", help="Character encoding of the input."),
         flag("--skipHeader", "skip_header", type=int, default=0, help="Skip so many lines of the last source."),
         flag("--skipRowOnError", "skip_bad_rows", is_flag=True, help="Pass over bad rows instead of stopping."),
@@ -81,7 +75,7 @@ def _inputs(function: Any) -> Any:
         flag(
             "--precision",
             "-p",
-            type=click.Choice(["ns", "us", "ms", "s"]),
+            type=OneOf("precision", ["ns", "us", "ms", "s"]),
             default="ns",
             envvar="INFLUX_PRECISION",
             help="Unit of timestamps.",
@@ -99,7 +93,7 @@ def _input(values: dict[str, Any]) -> _Input:
     return _Input(**{name: values[name] for name in _Input.__dataclass_fields__})
 
 
-@write.command(cls=Leaf, name="send", hidden=True, context_settings=CONTEXT)
+@write.command(cls=Leaf, name="send", help="Write to a bucket.", hidden=True, context_settings=CONTEXT)
 @connected(tables=False)
 @in_org
 @in_bucket()
