@@ -82,3 +82,31 @@ def test_a_fresh_store_does_not_load_alembic(tmp_path: Path) -> None:
     )
     done = subprocess.run([sys.executable, "-c", script, str(tmp_path / "x")], capture_output=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+def test_a_step_back_and_forth_keeps_the_rows_but_not_the_digests() -> None:
+    engine = create_engine("sqlite://")
+    with engine.connect() as connection:
+        schema.create(connection)
+        before = shape(connection)
+        connection.execute(text("INSERT INTO organizations VALUES ('o', 'o', '', 1, 1)"))
+        connection.execute(text("INSERT INTO users VALUES ('u', 'u', 'active', '', 1, 1)"))
+        insert = (
+            "INSERT INTO authorizations (id, token, digest, status, description, org_id, user_id, permissions, "
+            "created_at, updated_at, previous_digest, grace_ns, previous_until) VALUES "
+            "(:id, :token, :digest, 'active', 'kept', 'o', 'u', '[]', 1, 1, :previous, 5, 6)"
+        )
+        connection.execute(text(insert), {"id": "a", "token": None, "digest": "d", "previous": "p"})
+        connection.execute(text(insert), {"id": "b", "token": "t", "digest": None, "previous": None})
+        schema.migrate(connection, schema.BEFORE_HASHED_TOKENS)
+        names = [column["name"] for column in inspect(connection).get_columns("authorizations")]
+        assert not [name for name in names if "digest" in name]
+        schema.migrate(connection)
+        assert shape(connection) == before
+        rows = connection.execute(
+            text("SELECT id, token, digest, previous_digest, description, grace_ns FROM authorizations ORDER BY id")
+        ).fetchall()
+        assert [tuple(row) for row in rows] == [
+            ("a", None, None, None, "kept", None), ("b", "t", None, None, "kept", None)
+        ]  # fmt: skip
+    engine.dispose()

@@ -13,7 +13,7 @@ import os
 import sqlite3
 import struct
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -217,6 +217,46 @@ class MetaStore:
             return
         for listener in self._listeners:
             listener(events)
+
+
+def step_back(path: Path, target: str, before: Callable[[Connection], None]) -> bool:
+    """Bring the tables of a stopped server's file back to an older revision, in one transaction, and erase the traces.
+
+    Args:
+        path: The file.
+        target: The revision.
+        before: Called with the file's state before anything changes; what it raises leaves the file as it is.
+
+    Returns:
+        False where the file is at that revision or an older one already.
+
+    Raises:
+        StoreRefused: The file is none of ours, or of an unknown revision.
+        StoreInUse: Another process holds it.
+    """
+    refuse_foreign(path)
+    lock = _lock(path)
+    try:
+        engine = _engine(path)
+        try:
+            with engine.connect().execution_options(fluxkeep_begin="IMMEDIATE") as connection, connection.begin():
+                if connection.execute(text("PRAGMA application_id")).scalar_one() != APPLICATION_ID:
+                    raise StoreRefused(f"{path} is not a metadata store; it was left as it is")
+                if not schema.is_newer(connection, target):
+                    return False
+                before(connection)
+                schema.migrate(connection, target)
+            raw = engine.raw_connection()
+            for statement in ("PRAGMA wal_checkpoint(TRUNCATE)", "VACUUM", "PRAGMA wal_checkpoint(TRUNCATE)"):
+                raw.cursor().execute(statement).fetchall()
+            raw.close()
+        except schema.UnknownRevision as error:
+            raise StoreRefused(f"{path} was written by another release (revision {error.revision})") from error
+        finally:
+            engine.dispose()
+    finally:
+        os.close(lock)
+    return True
 
 
 def refuse_foreign(path: Path) -> None:

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from alembic.config import Config
 
 REVISION = "0.1"
+# The newest one that keeps no digests of tokens.
+BEFORE_HASHED_TOKENS = "2.4"
 MIGRATIONS = Path(__file__).parent / "migrations"
 
 
@@ -54,17 +56,31 @@ def migrate(connection: Connection, target: str = REVISION) -> None:
     if stored == target:
         return
     from alembic import command
-    from alembic.script import ScriptDirectory
 
     configuration = alembic_config(connection)
-    known = [script.revision for script in ScriptDirectory.from_config(configuration).walk_revisions()]
-    if stored is not None and stored not in known:
-        raise UnknownRevision(stored)
-    # walk_revisions goes from the newest to the oldest.
-    if stored is not None and known.index(target) > known.index(stored):
+    if is_newer(connection, target):
         command.downgrade(configuration, target)
     else:
         command.upgrade(configuration, target)
+
+
+def is_newer(connection: Connection, target: str) -> bool:
+    """Whether the database's revision is newer than `target`.
+
+    Raises:
+        UnknownRevision: The stored one is none of ours.
+    """
+    from alembic.script import ScriptDirectory
+
+    stored = revision(connection)
+    # walk_revisions goes from the newest to the oldest.
+    scripts = ScriptDirectory.from_config(alembic_config(connection)).walk_revisions()
+    known = [script.revision for script in scripts]
+    if stored is None:
+        return False
+    if stored not in known:
+        raise UnknownRevision(stored)
+    return known.index(stored) < known.index(target)
 
 
 def revision(connection: Connection) -> str | None:

@@ -1,11 +1,14 @@
-"""The first tables."""
+"""The tables without digests: what can be kept where tokens stand in clear only, as up to InfluxDB 2.7.
+
+Named after the target of `influxd downgrade` that leads here.
+"""
 
 from __future__ import annotations
 
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0.1"
+revision = "2.4"
 down_revision = None
 branch_labels = None
 depends_on = None
@@ -54,7 +57,6 @@ def upgrade() -> None:
         "authorizations",
         sa.Column("id", sa.Text(), nullable=False),
         sa.Column("token", sa.Text(), nullable=True),
-        sa.Column("digest", sa.Text(), nullable=True),
         sa.Column("status", sa.Text(), nullable=False),
         sa.Column("description", sa.Text(), nullable=False),
         sa.Column("org_id", sa.Text(), nullable=False),
@@ -66,18 +68,13 @@ def upgrade() -> None:
         sa.Column("last_used_at", sa.BigInteger(), nullable=True),
         sa.Column("revoked_at", sa.BigInteger(), nullable=True),
         sa.Column("previous_token", sa.Text(), nullable=True),
-        sa.Column("previous_digest", sa.Text(), nullable=True),
         sa.Column("grace_ns", sa.BigInteger(), nullable=True),
         sa.Column("previous_until", sa.BigInteger(), nullable=True),
-        sa.CheckConstraint("previous_token IS NULL OR previous_digest IS NULL", name="one_previous_secret"),
-        sa.CheckConstraint("token IS NULL OR digest IS NULL", name="one_secret"),
         sa.ForeignKeyConstraint(
             ["org_id"], ["organizations.id"], name=op.f("fk_authorizations_org_id"), ondelete="CASCADE"
         ),
         sa.ForeignKeyConstraint(["user_id"], ["users.id"], name=op.f("fk_authorizations_user_id"), ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_authorizations")),
-        sa.UniqueConstraint("digest", name=op.f("uq_authorizations_digest")),
-        sa.UniqueConstraint("previous_digest", name=op.f("uq_authorizations_previous_digest")),
         sa.UniqueConstraint("previous_token", name=op.f("uq_authorizations_previous_token")),
         sa.UniqueConstraint("token", name=op.f("uq_authorizations_token")),
     )
