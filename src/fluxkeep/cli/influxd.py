@@ -78,6 +78,7 @@ class _ServerCommand(click.Command):
 # The commands that work on a stopped server's files, imported when they are used.
 _OFFLINE = {
     "audit": "fluxkeep.cli.offline.audit:audit",
+    "downgrade": "fluxkeep.cli.offline.downgrade:downgrade",
     "inspect": "fluxkeep.cli.offline.inspect:inspect",
     "recovery": "fluxkeep.cli.offline.recovery:recovery",
     "token-hashing": "fluxkeep.cli.offline.token_hashing:token_hashing",
