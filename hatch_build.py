@@ -56,7 +56,7 @@ def bundle(sources: Path, dist: Path) -> None:
     stamp = dist / _STAMP
     if stamp.is_file() and stamp.read_text() == digest and (dist / "index.html").is_file():
         return
-    node, npm = _tools()
+    node, npm = node_tools()
     environment = {**os.environ, "PATH": f"{Path(node[0]).parent}{os.pathsep}{os.environ.get('PATH', '')}"}
     for command in ([*npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund"], [*node, "build.mjs", str(dist)]):
         done = subprocess.run(  # noqa: S603 - our own tools
@@ -81,7 +81,7 @@ def _digest(sources: Path) -> str:
     return digest.hexdigest()
 
 
-def _tools() -> tuple[list[str], list[str]]:
+def node_tools() -> tuple[list[str], list[str]]:
     """Node and npm as commands: those on PATH when new enough, else those of the PyPI package."""
     node, npm = shutil.which("node"), shutil.which("npm")
     if node and npm:

@@ -32,6 +32,7 @@ export function App() {
   const [toasts, setToasts] = useState([]);
   const [ended, setEnded] = useState(null);
   const [down, setDown] = useState(false);
+  const [revived, setRevived] = useState(0);
   const [theme, setTheme] = useState(recall("theme", "System"));
   const [tz, setTz] = useState(recall("tz", "Local"));
   const channel = useMemo(() => new BroadcastChannel("fluxkeep"), []);
@@ -54,6 +55,7 @@ export function App() {
             }
             setEnded((old) => ({ waiting: [...(old?.waiting ?? []), resolve] }));
           }),
+        onDown: () => setDown(true),
         onInactive: () => setState((old) => ({ ...old, phase: "inactive" })),
       }),
     [],
@@ -111,6 +113,7 @@ export function App() {
         const answer = await fetch("/health", { cache: "no-store" });
         if (answer.ok) {
           setDown(false);
+          setRevived((times) => times + 1);
           if (live.current.phase === "starting") start();
           return;
         }
@@ -122,6 +125,11 @@ export function App() {
     timer = setTimeout(ask, 1000);
     return () => clearTimeout(timer);
   }, [down]);
+
+  const retry = () => {
+    if (state.phase === "starting") start();
+    else fetch("/health").then(() => { setDown(false); setRevived((times) => times + 1); }, () => {});
+  };
 
   useEffect(() => {
     const root = document.documentElement;
@@ -181,23 +189,23 @@ export function App() {
 
   const value = {
     api, me: state.me, orgs: state.orgs ?? [], org, flags: state.flags ?? {}, hint: state.hint ?? [], route, query, path,
-    theme, setTheme, tz, setTz, navigate, toast, signOut, refreshHint, setDown,
+    theme, setTheme, tz, setTz, navigate, toast, signOut, refreshHint,
     refreshOrgs: async () => {
       const orgs = await api.pages("/api/v2/orgs", "orgs");
       setState((old) => ({ ...old, orgs }));
     },
+    revived,
     setQuery: (change) => navigate(withQuery(path, { ...query, ...change }), { replace: true }),
     may: (action, resource) => allows(state.hint ?? [], { action, resource }),
-    signedIn: async (next) => {
+    signedIn: async () => {
       channel.postMessage("signed-in");
       await enter();
-      if (next) navigate(next, { replace: true });
     },
   };
 
   let content;
   if (state.phase === "starting") content = <main class="center"><p role="status">{down ? "" : "Loading…"}</p></main>;
-  else if (state.phase === "setup" || state.keepOnboarding) content = <Onboarding onFinished={() => setState({ phase: "out" })} />;
+  else if (state.phase === "setup") content = <Onboarding onFinished={() => setState({ phase: "out" })} />;
   else if (state.phase === "inactive") {
     content = (
       <main class="center">
@@ -211,16 +219,19 @@ export function App() {
 
   return (
     <Page.Provider value={value}>
-      {down && <div class="banner" role="alert">The server cannot be reached. Trying again… <button type="button" onClick={start}>Retry</button></div>}
+      {down && <div class="banner" role="alert">The server cannot be reached. Trying again… <button type="button" onClick={retry}>Retry</button></div>}
       {content}
       {ended && (
         <Dialog title="Session ended" onClose={() => {}}>
           <p>Sign in again to go on; nothing that you typed is lost.</p>
           <SignInForm
             user={state.me?.name}
-            onDone={() => {
-              ended.waiting.forEach((resolve) => resolve(true));
+            onDone={async () => {
+              const { waiting } = ended;
               setEnded(null);
+              // Somebody else's pages must not go on with this one's.
+              if ((await api.get("/api/v2/me")).id !== state.me.id) location.assign("/");
+              else waiting.forEach((resolve) => resolve(true));
             }}
           />
         </Dialog>

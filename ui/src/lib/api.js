@@ -36,10 +36,11 @@ export function basic(user, password) {
 const wait = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
 /**
- * A client. `onSession` is asked when the session has ended and resolves to true when there is a new one;
+ * A client. `onSession` is asked when the session has ended and resolves to true when there is a new one; `onDown`
+ * hears that the server could not be reached;
  * `fetch` and `sleep` are handed in by tests.
  */
-export function createApi({ fetch = (...args) => globalThis.fetch(...args), sleep = wait, onSession, onInactive } = {}) {
+export function createApi({ fetch = (...args) => globalThis.fetch(...args), sleep = wait, onSession, onInactive, onDown } = {}) {
   async function once(method, path, { body, headers = {}, raw = false, signal } = {}) {
     let response;
     try {
@@ -85,8 +86,11 @@ export function createApi({ fetch = (...args) => globalThis.fetch(...args), slee
     } catch (error) {
       if (!(error instanceof ApiError)) throw error;
       if (error.kind === "inactive") onInactive?.(error);
-      if (error.kind === "session" && !options.signingIn && (await onSession?.()) && method === "GET") {
-        return once(method, path, options);
+      if (error.kind === "down" && error.status === 0) onDown?.(error);
+      if (error.kind === "session" && !options.signingIn && (await onSession?.())) {
+        if (method === "GET") return once(method, path, options);
+        // What changes something is not repeated unasked: it may have been done.
+        throw new ApiError("session", "You are signed in again. Nothing was changed; please repeat.", { status: error.status });
       }
       if (error.kind === "busy" && method === "GET") {
         await sleep((error.retryAfter || 2) * 1000);

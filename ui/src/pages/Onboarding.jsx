@@ -74,7 +74,8 @@ export function Onboarding({ onFinished }) {
       await api.signIn(form.username, form.password);
       setForm({ ...form, password: "", again: "", token: "" });
       setMade(null);
-      await signedIn(`/orgs/${org.id}/load-data/tokens?welcome=1`);
+      navigate(`/orgs/${org.id}/load-data/tokens?welcome=1`, { replace: true });
+      await signedIn();
     } catch {
       setMade(null);
       onFinished();

@@ -1,16 +1,15 @@
 import { useRef, useState } from "preact/hooks";
 import { usePage } from "../context.js";
-import { safeNext } from "../lib/router.js";
 import { Field } from "../parts/Field.jsx";
 
 export function SignIn() {
-  const { query, signedIn } = usePage();
+  const { signedIn } = usePage();
   return (
     <main class="center">
       <div class="card">
         <img src="/favicon.svg" alt="" width="40" height="40" />
         <h1 tabIndex={-1}>Sign in to fluxkeep</h1>
-        <SignInForm onDone={() => signedIn(safeNext(query.next))} />
+        <SignInForm onDone={signedIn} />
         <p class="hint">
           Lost your password? On the server, with influxd stopped, run <code>influxd recovery user update</code>.
         </p>

@@ -25,6 +25,12 @@ export function Dialog({ title, onClose, children, wide = false, side = false, f
       ref={ref}
       class={`dialog${wide ? " wide" : ""}${side ? " side" : ""}`}
       aria-labelledby={id}
+      onKeyDown={(event) => {
+        // Taken here: after a refused `cancel` the browser closes by itself at the next Esc, and asks nobody.
+        if (event.key !== "Escape") return;
+        event.preventDefault();
+        onClose();
+      }}
       onCancel={(event) => {
         event.preventDefault();
         onClose();

@@ -1,4 +1,6 @@
-import { useEffect, useId, useRef, useState } from "preact/hooks";
+import { useEffect, useId, useLayoutEffect, useRef, useState } from "preact/hooks";
+
+const GAP = 4;
 
 /** A button with a menu: arrows, Home, End, first letters, Esc. Items: {label, onSelect, danger, reason}. */
 export function Menu({ label, children, items, align = "right", className = "" }) {
@@ -8,9 +10,27 @@ export function Menu({ label, children, items, align = "right", className = "" }
   const id = useId();
   const entries = () => [...root.current.querySelectorAll('[role="menuitem"]')];
 
+  // Fixed to the window, so that no scrolling box and no table cell cuts it off; upwards where there is no room below.
+  useLayoutEffect(() => {
+    if (!open) return undefined;
+    const list = root.current.querySelector('[role="menu"]');
+    const at = button.current.getBoundingClientRect();
+    const { offsetWidth: width, offsetHeight: height } = list;
+    const below = at.bottom + GAP + height <= window.innerHeight;
+    list.style.top = `${Math.max(GAP, below ? at.bottom + GAP : at.top - GAP - height)}px`;
+    const left = align === "right" ? at.right - width : at.left;
+    list.style.left = `${Math.max(GAP, Math.min(left, window.innerWidth - width - GAP))}px`;
+    entries()[0]?.focus({ preventScroll: true });
+    const shut = () => setOpen(false);
+    window.addEventListener("resize", shut);
+    document.addEventListener("scroll", shut, true);
+    return () => {
+      window.removeEventListener("resize", shut);
+      document.removeEventListener("scroll", shut, true);
+    };
+  }, [open]);
   useEffect(() => {
     if (!open) return undefined;
-    entries()[0]?.focus();
     const outside = (event) => {
       if (!root.current?.contains(event.target)) setOpen(false);
     };
@@ -67,7 +87,7 @@ export function Menu({ label, children, items, align = "right", className = "" }
         {children}
       </button>
       {open && (
-        <div id={id} role="menu" class={`menu-list ${align}`} onKeyDown={onKeyDown}>
+        <div id={id} role="menu" class="menu-list" onKeyDown={onKeyDown}>
           {items.filter(Boolean).map((item) => (
             <button
               type="button"

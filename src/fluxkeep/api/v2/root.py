@@ -56,8 +56,18 @@ _INDEX: dict[str, object] = {
 }
 
 
-def endpoints() -> list[Endpoint]:
-    """The index and the flags."""
+def endpoints(*, hashed_tokens: bool) -> list[Endpoint]:
+    """The index and the flags.
+
+    Args:
+        hashed_tokens: Whether digests of tokens are kept, never the tokens; the page words by it what it says
+            of a new token.
+
+    The flags name what is here beyond the reference, so that a client offers it where it is and hides it elsewhere.
+
+    Source: ui.md §2.5.
+    """
+    flags = {"hashedTokens": hashed_tokens, "tokenExpiry": True, "tokenLastUsed": True, "tokenRotation": True}
     index = encode_json(dict(sorted(_INDEX.items())))
     return [
         Endpoint(
@@ -72,7 +82,7 @@ def endpoints() -> list[Endpoint]:
         Endpoint(
             method=ANY_METHOD,
             path="/api/v2/flags",
-            handler=lambda _call: json_response({}),
+            handler=lambda _call: json_response(flags),
             runs=Runs.LOOP,
             style=Style.C,
             needs="any credential",

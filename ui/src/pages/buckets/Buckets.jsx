@@ -23,7 +23,7 @@ const SORTS = {
 };
 
 export function Buckets() {
-  const { api, org, query, setQuery, navigate, tz, toast, may } = usePage();
+  const { api, org, query, setQuery, navigate, tz, toast, may, revived } = usePage();
   const [buckets, setBuckets] = useState(null);
   const [error, setError] = useState("");
   const [dialog, setDialog] = useState(null);
@@ -38,7 +38,7 @@ export function Buckets() {
   }, [org.id]);
   useEffect(() => {
     load();
-  }, [load]);
+  }, [load, revived]);
   useEffect(() => remember("system", system), [system]);
 
   const sort = { id: SORTS[query.sort] ? query.sort : "name", dir: query.dir === "desc" ? "desc" : "asc" };
@@ -119,7 +119,7 @@ export function Buckets() {
       {dialog?.kind === "generate" && (
         <Generate
           shape="Read/Write"
-          source={{ orgID: org.id, description: dialog.bucket.name, permissions: ["read", "write"].map((action) => ({ action, resource: { type: "buckets", orgID: org.id, id: dialog.bucket.id, name: dialog.bucket.name } })) }}
+          preset={{ orgID: org.id, permissions: ["read", "write"].map((action) => ({ action, resource: { type: "buckets", orgID: org.id, id: dialog.bucket.id, name: dialog.bucket.name } })) }}
           onClose={() => setDialog(null)}
           onMade={(token, secret) => setDialog({ kind: "reveal", token, secret })}
         />

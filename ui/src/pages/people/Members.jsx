@@ -8,7 +8,7 @@ import { Table } from "../../parts/Table.jsx";
 import { Icon } from "../../parts/Icon.jsx";
 
 export function Members() {
-  const { api, org, me, toast, may } = usePage();
+  const { api, org, me, toast, may, revived } = usePage();
   const [people, setPeople] = useState(null);
   const [error, setError] = useState("");
   const [dialog, setDialog] = useState(null);
@@ -23,7 +23,7 @@ export function Members() {
   }, [org.id]);
   useEffect(() => {
     load();
-  }, [load]);
+  }, [load, revived]);
   const reason = may("write", { type: "orgs", id: org.id }) ? "" : `needs write on ${org.name}`;
   const move = async (person, role) => {
     try {

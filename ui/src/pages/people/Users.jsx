@@ -8,7 +8,7 @@ import { sorted, Table } from "../../parts/Table.jsx";
 import { Icon } from "../../parts/Icon.jsx";
 
 export function Users() {
-  const { api, me, query, setQuery, toast } = usePage();
+  const { api, me, query, setQuery, toast, revived } = usePage();
   const [users, setUsers] = useState(null);
   const [error, setError] = useState("");
   const [dialog, setDialog] = useState(null);
@@ -22,7 +22,7 @@ export function Users() {
   }, []);
   useEffect(() => {
     load();
-  }, [load]);
+  }, [load, revived]);
   const shown = sorted((users ?? []).filter((u) => u.name.toLowerCase().includes((query.q ?? "").toLowerCase())), (u) => u.name, "asc");
   const setStatus = async (user, status) => {
     try {

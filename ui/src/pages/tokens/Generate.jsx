@@ -19,12 +19,12 @@ const NOTES = {
   Operator: () => "It can do everything in every organization, and change the server itself.",
 };
 
-/** The dialog that makes a token of any shape; a source makes it a clone. */
-export function Generate({ shape, source, onClose, onMade, isOperator }) {
+/** The dialog that makes a token of any shape; a source makes it a clone, a preset ticks permissions. */
+export function Generate({ shape, source, preset, onClose, onMade, isOperator }) {
   const { api, me, org: here, orgs, hint, flags } = usePage();
-  const [orgID, setOrgID] = useState(source?.orgID ?? here.id);
+  const [orgID, setOrgID] = useState((source ?? preset)?.orgID ?? here.id);
   const [owner, setOwner] = useState(me.id);
-  const [description, setDescription] = useState(source ? `${source.description} (copy)` : "");
+  const [description, setDescription] = useState(source ? `${source.description || source.id} (copy)` : "");
   const [expiry, setExpiry] = useState(shape === "Operator" ? "30" : "never");
   const [date, setDate] = useState("");
   const [word, setWord] = useState("");
@@ -36,7 +36,7 @@ export function Generate({ shape, source, onClose, onMade, isOperator }) {
   const [refused, setRefused] = useState("");
   const org = orgs.find((one) => one.id === orgID) ?? here;
   const [picked, setPicked] = useState(() => {
-    const kept = (source?.permissions ?? []).filter((p) => !p.resource.id || p.resource.name || p.resource.type !== "buckets");
+    const kept = ((source ?? preset)?.permissions ?? []).filter((p) => !p.resource.id || p.resource.name || p.resource.type !== "buckets");
     return new Map(kept.map(stripped).map((p) => [spell(p), p]));
   });
   const dropped = (source?.permissions ?? []).filter((p) => p.resource.id && !p.resource.name && p.resource.type === "buckets");
@@ -120,7 +120,7 @@ export function Generate({ shape, source, onClose, onMade, isOperator }) {
               {users.map((one) => <option key={one.id} value={one.id}>{one.name}</option>)}
             </Field>
           )}
-          {flags.tokenExpiry !== false && (
+          {flags.tokenExpiry && (
             <Field
               label="Expires"
               as="select"

@@ -27,7 +27,7 @@ const SORTS = {
 
 export function Tokens() {
   const page = usePage();
-  const { api, org, me, query, setQuery, tz, toast, may, hint, refreshHint, setDown } = page;
+  const { api, org, me, query, setQuery, tz, toast, may, hint, refreshHint, revived, flags } = page;
   const [tokens, setTokens] = useState(null);
   const [error, setError] = useState("");
   const [loading, setLoading] = useState(false);
@@ -47,13 +47,12 @@ export function Tokens() {
       setError("");
     } catch (failure) {
       setError(`Could not load tokens: ${failure.message}`);
-      if (failure.kind === "down") setDown(true);
     }
     setLoading(false);
   }, [api, org.id, everywhere]);
   useEffect(() => {
     load();
-  }, [load]);
+  }, [load, revived]);
   useEffect(() => {
     const onFocus = () => {
       if (Date.now() - at.current > FRESH_MS) load();
@@ -105,13 +104,13 @@ export function Tokens() {
   const columns = [
     { id: "description", label: "Description", sort: true, class: "grow", cell: (t) => <Description token={t} reason={reasonToChange(t)} onOpen={() => setQuery({ id: t.id })} onSaved={replace} /> },
     { id: "type", label: "Type", sort: true, cell: (t) => <span class={`badge ${t.kind === "Operator" ? "bad" : ""}`}>{t.kind}</span> },
-    { id: "Access", label: "Access", cell: (t) => <span class="chips">{summary(t.permissions, 3, t.kind).map((c) => <span class="chip" key={c.text} title={c.title}>{c.text}</span>)}</span> },
+    { id: "Access", label: "Access", class: "access", cell: (t) => <span class="chips">{summary(t.permissions, 3, t.kind).map((c) => <span class="chip" key={c.text} title={c.title}>{c.text}</span>)}</span> },
     { id: "status", label: "Status", sort: true, cell: (t) => <Status token={t} reason={reasonToChange(t)} onToggle={() => toggle(t)} /> },
     { id: "Owner", label: "Owner", sort: true, sortId: "owner", cell: (t) => t.user },
     everywhere && { id: "org", label: "Org", sort: true, cell: (t) => t.org },
     { id: "Created", label: "Created", sort: true, sortId: "created", cell: (t) => <time title={absolute(t.createdAt, tz)}>{relative(t.createdAt)}</time> },
-    { id: "Last used", label: "Last used", sort: true, sortId: "used", cell: (t) => (t.lastUsedAt ? <time title={absolute(t.lastUsedAt, tz)}>{relative(t.lastUsedAt)}</time> : <span class="mute">never</span>) },
-    { id: "Expires", label: "Expires", sort: true, sortId: "expires", cell: (t) => (t.expiresAt ? <time class={t.state === "expired" ? "bad" : t.state === "expiring" ? "warn" : ""} title={absolute(t.expiresAt, tz)}>{relative(t.expiresAt)}</time> : <span class="mute">no expiry</span>) },
+    flags.tokenLastUsed && { id: "Last used", label: "Last used", sort: true, sortId: "used", cell: (t) => (t.lastUsedAt ? <time title={absolute(t.lastUsedAt, tz)}>{relative(t.lastUsedAt)}</time> : <span class="mute">never</span>) },
+    flags.tokenExpiry && { id: "Expires", label: "Expires", sort: true, sortId: "expires", cell: (t) => (t.expiresAt ? <time class={t.state === "expired" ? "bad" : t.state === "expiring" ? "warn" : ""} title={absolute(t.expiresAt, tz)}>{relative(t.expiresAt)}</time> : <span class="mute">no expiry</span>) },
     {
       id: "menu", label: "", class: "narrow",
       cell: (t) => (
@@ -120,8 +119,8 @@ export function Tokens() {
           items={[
             { label: "Details", onSelect: () => setQuery({ id: t.id }) },
             { label: "Clone", reason: reasonToMake, onSelect: () => setDialog({ kind: "generate", shape: "Custom", source: t }) },
-            { label: "Rotate secret", reason: reasonToChange(t), onSelect: () => setDialog({ kind: "renew", token: t, how: "rotate" }) },
-            { label: "Regenerate secret", reason: reasonToChange(t), onSelect: () => setDialog({ kind: "renew", token: t, how: "regenerate" }) },
+            flags.tokenRotation && { label: "Rotate secret", reason: reasonToChange(t), onSelect: () => setDialog({ kind: "renew", token: t, how: "rotate" }) },
+            flags.tokenRotation && { label: "Regenerate secret", reason: reasonToChange(t), onSelect: () => setDialog({ kind: "renew", token: t, how: "regenerate" }) },
             { label: "Delete", danger: true, reason: reasonToChange(t), onSelect: () => setDialog({ kind: "delete", token: t }) },
           ]}
         >
@@ -292,8 +291,9 @@ function Status({ token, reason, onToggle }) {
   const on = token.status === "active";
   return (
     <span class={`status ${token.state}`}>
-      <button type="button" role="switch" class="switch" aria-checked={on} aria-label={`Active: ${token.description || token.id}`} aria-disabled={reason ? "true" : undefined} title={reason || undefined} onClick={() => !reason && onToggle()} />
+      <button type="button" role="switch" class="switch" aria-checked={on} aria-label={`Active: ${token.description || token.id}`} aria-disabled={reason ? "true" : undefined} aria-describedby={reason ? `why-${token.id}` : undefined} title={reason || undefined} onClick={() => !reason && onToggle()} />
       {words[token.state]}
+      {reason && <span class="visually-hidden" id={`why-${token.id}`}>{reason}</span>}
     </span>
   );
 }
@@ -305,17 +305,21 @@ function Description({ token, reason, onOpen, onSaved }) {
   const [error, setError] = useState("");
   const box = useRef(null);
   const opener = useRef(null);
+  // Taking the box away makes it lose the focus, which saves; not after Esc, and not twice after Enter.
+  const over = useRef(false);
   const editing = text !== null;
   useEffect(() => {
     if (editing) box.current.select();
   }, [editing]);
   const end = () => {
+    over.current = true;
     setText(null);
     setError("");
     setTimeout(() => opener.current?.focus());
   };
   const save = async () => {
-    if (text === null) return;
+    if (over.current) return;
+    over.current = true;
     if (text === token.description) {
       end();
       return;
@@ -327,6 +331,7 @@ function Description({ token, reason, onOpen, onSaved }) {
       toast("Description saved");
       end();
     } catch (failure) {
+      over.current = false;
       onSaved({ id: token.id, description: old });
       setError(failure.message);
       box.current?.focus();
@@ -351,11 +356,15 @@ function Description({ token, reason, onOpen, onSaved }) {
       </span>
     );
   }
-  const edit = () => !reason && setText(token.description ?? "");
+  const edit = () => {
+    if (reason) return;
+    over.current = false;
+    setText(token.description ?? "");
+  };
   return (
     <span class="description" onKeyDown={(e) => e.key === "F2" && edit()}>
       <button type="button" ref={opener} class="link" onClick={onOpen}>{token.description || "(no description)"}</button>
-      <button type="button" class="icon pencil" aria-label={`Edit description of ${token.description || token.id}`} aria-disabled={reason ? "true" : undefined} title={reason || undefined} onClick={edit}><Icon name="pencil" /></button>
+      <button type="button" class="icon pencil" aria-label={`Edit description of ${token.description || token.id}`} aria-disabled={reason ? "true" : undefined} aria-describedby={reason ? `why-${token.id}` : undefined} title={reason || undefined} onClick={edit}><Icon name="pencil" /></button>
     </span>
   );
 }
