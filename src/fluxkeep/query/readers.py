@@ -13,12 +13,19 @@ from collections.abc import Callable, Sequence
 from fluxkeep.access.decisions import Access
 from fluxkeep.datamodel.reader import Reader
 from fluxkeep.errors import InvalidInput, NotFound
+from fluxkeep.flux.execute.failures import Placed
 from fluxkeep.flux.sources import BucketInfo
 from fluxkeep.ids import BucketID, OrgID
 from fluxkeep.tenancy.snapshot import Directory
 from fluxkeep.tenancy.values import Bucket
 
 ReaderOf = Callable[[BucketID], Reader]
+
+
+class NothingReadable(Placed, NotFound):
+    """The caller may read no bucket; said without the place in the script."""
+
+    code = NotFound.code
 
 
 class CallerSources:
@@ -60,11 +67,11 @@ class CallerSources:
         """The buckets that the caller may read, by name.
 
         Raises:
-            NotFound: Not one. Source: http-api.md §27.
+            NothingReadable: Not one. Source: http-api.md §27.
         """
         readable = self._access.filter(self._tenancy.buckets.of.get(self._org_id, ()), lambda bucket: bucket.to_read)
         if not readable:
-            raise NotFound(f"no buckets found in organization {self._org_id}")
+            raise NothingReadable(f"no buckets found in organization {self._org_id}")
         return [
             BucketInfo(name=one.name, id=one.id, org_id=one.org_id, retention_ns=one.retention_ns) for one in readable
         ]
