@@ -52,3 +52,16 @@ class WritableSources(Protocol):
             Unauthorized: The caller may not write there.
         """
         ...
+
+
+@runtime_checkable
+class SecretSources(Protocol):
+    """What `secrets.get` needs besides."""
+
+    def secret(self, key: str) -> str:
+        """The text of the organization's secret.
+
+        Raises:
+            NotFound: `secret not found`.
+        """
+        ...

@@ -75,6 +75,10 @@ class MemorySources:
         assert isinstance(reader, MemoryReader)
         return reader.write
 
+    def secret(self, key: str) -> str:
+        """There are none."""
+        raise NotFound("secret not found")
+
     def buckets(self) -> Sequence[BucketInfo]:
         """All of them."""
         return [BucketInfo(name=n, id=f"{i + 1:016x}", org_id="1" * 16) for i, n in enumerate(sorted(self._readers))]

@@ -42,10 +42,8 @@ KNOWN: dict[str, str] = {
     "csv two results": "the error comes before the first result, not after it",
     "to with another type for a field": "a reader in memory has no shards whose types clash; replayed over HTTP",
     "to by org": "organizations are not told apart by sources",
-    "secrets.get of a missing secret": "secrets are not built",
     "pagerduty.dedupKey": "needs a digest",
     "pagerduty.dedupKey with exclusions": "needs a digest",
-    "slack colours": "slack is not built",
     "requests without a method": "http/requests is not built",
     "requests with a broken url": "http/requests is not built",
 }
