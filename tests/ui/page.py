@@ -135,6 +135,24 @@ class Page:
         self.wait(lambda: not self.path.startswith("/signin"), "signed in")
         self.one("heading")
 
+    def forget(self) -> None:
+        """Drop the session's cookie."""
+        self.driver.execute_cdp_cmd("Network.clearBrowserCookies", {})  # type: ignore[no-untyped-call]
+
+    def sign_in_anew(self, user: str, password: str) -> None:
+        """As somebody else."""
+        self.forget()
+        self.sign_in(user, password)
+
+    def sign_in_fails(self, user: str, password: str) -> bool:
+        """Whether these credentials are refused; nobody is signed in afterwards."""
+        self.forget()
+        self.open("/signin")
+        self.type("Username", user)
+        self.type("Password", password)
+        self.click("button", "Sign in")
+        return self.one("alert", "Wrong username or password").is_displayed()
+
     def fetch(self, method: str, path: str, body: object = None) -> tuple[int, str]:
         """A request with the session of the page, past the page's own code."""
         status, text = self.driver.execute_async_script(
@@ -143,7 +161,7 @@ class Page:
             "r.onloadend = () => done([r.status, r.responseText]); r.send(body)",
             method,
             path,
-            None if body is None else json.dumps(body),
+            body if body is None or isinstance(body, str) else json.dumps(body),
         )
         return status, text
 
