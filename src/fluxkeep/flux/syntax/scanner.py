@@ -19,11 +19,12 @@ from typing import NamedTuple
 from fluxkeep.flux.syntax.ast import Position
 
 _ESCAPE = r'\\(?:[nrt"\\]|\$\{|x[0-9A-Fa-f]{2})'
-# Possessive throughout: what a text lexeme has eaten it never gives back, so no input costs more than linear time.
+# Characters are eaten possessively and alternatives share no first character, so no input costs more than linear
+# time. Repeated groups are not possessive: Python before 3.11.5 loses matches in those (its issue 106052).
 _TEXT = rf'(?:[^"\\$]++|{_ESCAPE}|\$(?!\{{))'
 _IDENT = r"[^\W\d]\w*+"
 
-_SPACE = re.compile(r"(?:[ \t\r\n]++|//[^\n]*+)*+")
+_SPACE = re.compile(r"(?:[ \t\r\n]++|//[^\n]*+)*")
 _COMMENT = re.compile(r"//[^\n]*")
 
 _NORMAL = re.compile(
@@ -35,10 +36,10 @@ _NORMAL = re.compile(
                 "TIME",
                 r"[0-9]{4}-[0-9]{2}-[0-9]{2}(?:T[0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]+)?(?:Z|[+-][0-9]{2}:[0-9]{2})?)?",
             ),
-            ("DURATION", r"(?:[0-9]+(?:mo|ms|us|µs|μs|ns|y|w|d|h|m|s))++"),
+            ("DURATION", r"(?:[0-9]+(?:mo|ms|us|µs|μs|ns|y|w|d|h|m|s))+"),
             ("FLOAT", r"[0-9]++\.[0-9]*+|\.[0-9]++"),
             ("INT", r"[0-9]++"),
-            ("STRING", rf'"{_TEXT}*+"'),
+            ("STRING", rf'"{_TEXT}*"'),
             ("QUOTE", r'"'),
             ("ATTRIBUTE", rf"@{_IDENT}"),
             ("PIPE_FORWARD", r"\|>"),
@@ -73,8 +74,8 @@ _NORMAL = re.compile(
         )
     ),
 )
-_REGEX = re.compile(r"/(?:[^/\\\n]|\\[^\n])++/")
-_IN_STRING = re.compile(rf'(?P<TEXT>{_TEXT}++)|(?P<STRINGEXPR>\$\{{)|(?P<QUOTE>")|(?P<ILLEGAL>(?s:.))')
+_REGEX = re.compile(r"/(?:[^/\\\n]++|\\[^\n])+/")
+_IN_STRING = re.compile(rf'(?P<TEXT>{_TEXT}+)|(?P<STRINGEXPR>\$\{{)|(?P<QUOTE>")|(?P<ILLEGAL>(?s:.))')
 
 _BLOCK = 1024
 
