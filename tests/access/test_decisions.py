@@ -36,6 +36,15 @@ def test_require_names_what_is_missing() -> None:
     assert refused.value.reason == "missing-permission"
 
 
+def test_the_first_of_several_that_are_missing_is_named() -> None:
+    reader = access(PermissionSet([READ]))
+    write = Permission(Action.WRITE, ResourceType.BUCKETS, ORG, BUCKET)
+    users = Permission(Action.READ, ResourceType.USERS, id=USER)
+    assert reader.first_missing([READ, write, users]) == write
+    assert reader.first_missing([READ]) is None
+    assert reader.first_missing([]) is None
+
+
 def test_an_inactive_caller_may_do_nothing() -> None:
     sleeper = access(operator_permissions(), active=False)
     assert not sleeper.allows(READ)

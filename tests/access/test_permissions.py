@@ -103,6 +103,31 @@ def test_sizes_and_shapes_of_the_standard_sets() -> None:
     assert [str(p) for p in instance_owner_permissions()] == ["read:instance", "write:instance"]
 
 
+_SCOPED = [kind for kind in GRANTABLE_TYPES if kind is not ORGS]
+
+
+def test_the_standard_sets_member_by_member() -> None:
+    owner = [f"{a}:orgs/{ORG}" if k is ORGS else f"{a}:orgs/{ORG}/{k}" for k in GRANTABLE_TYPES for a in Action]
+    assert [str(p) for p in owner_permissions(ORG)] == owner
+    assert [str(p) for p in member_permissions(ORG)] == [text for text in owner if text.startswith("read:")]
+    everything = set(owner) - {f"write:orgs/{ORG}", f"read:orgs/{ORG}/users", f"write:orgs/{ORG}/users"}
+    everything |= {f"read:users/{USER}", f"write:users/{USER}"}
+    assert {str(p) for p in all_access_permissions(ORG, USER)} == everything
+    # An organization is asked for by its own id alone.
+    for held in (owner_permissions(ORG), member_permissions(ORG), all_access_permissions(ORG, USER)):
+        assert Permission(R, ORGS, id=ORG) in list(held)
+    assert all(Permission(R, kind, ORG) in list(member_permissions(ORG)) for kind in _SCOPED)
+
+
+def test_sets_are_values() -> None:
+    one, two = PermissionSet([Permission(R, BUCKETS)]), PermissionSet([Permission(W, BUCKETS)])
+    assert one != two
+    assert one != "read:buckets"
+    assert not (one == [Permission(R, BUCKETS)])  # noqa: SIM201 - the comparison itself is what is tried
+    assert hash(one) != hash(two)
+    assert repr(one | two) == "PermissionSet(read:buckets, write:buckets)"
+
+
 def test_the_resource_types_and_their_order() -> None:
     assert " ".join(kind.value for kind in ResourceType) == (
         "authorizations buckets dashboards orgs sources tasks telegrafs users variables scrapers secrets labels views "
