@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from fluxkeep.cli.commands import refused
 from fluxkeep.cli.commands.auth import bucket_flags, bucket_permissions, shown
 from fluxkeep.cli.commands.setup import ask_password
 from fluxkeep.cli.failures import CommandFailed, failing
@@ -40,6 +41,7 @@ def v1() -> None:
 
 
 v1.callback = None
+v1.add_command(refused.shell)
 
 
 @v1.group(
