@@ -17,12 +17,13 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import uvloop
 
 from fluxkeep import logs
+from fluxkeep.access.decisions import Access
 from fluxkeep.api.app import Application
 from fluxkeep.api.auditing import audited
 from fluxkeep.api.endpoint import Endpoint
@@ -63,9 +64,10 @@ from fluxkeep.config.settings import Settings
 from fluxkeep.credentials.hashing import KeyRing
 from fluxkeep.credentials.services import CredentialOptions, Credentials
 from fluxkeep.credentials.sessions import SessionOptions
+from fluxkeep.datamodel.points import PointBatch
 from fluxkeep.errors import InvalidInput
 from fluxkeep.flux.engine import Engine as FluxEngine
-from fluxkeep.ids import IdGenerator
+from fluxkeep.ids import IdGenerator, OrgID
 from fluxkeep.ingest import STRING_BYTES_MAX, Ingest, PointRules
 from fluxkeep.ingest.upkeep import Upkeep
 from fluxkeep.instants import MINUTE, SECOND
@@ -79,9 +81,11 @@ from fluxkeep.resources.sealing import Seal
 from fluxkeep.resources.secrets import OrgSecrets
 from fluxkeep.resources.telegrafs import Telegrafs
 from fluxkeep.resources.variables import Variables
+from fluxkeep.secret import Secret
 from fluxkeep.storage.engine import Engine
 from fluxkeep.storage.settings import MIB, StorageOptions
 from fluxkeep.tenancy.services import Tenancy
+from fluxkeep.tenancy.values import Bucket
 from fluxkeep.ui.serve import Pages
 
 COMMIT = "fluxkeep-0.1.0"
@@ -160,7 +164,7 @@ def build(settings: Settings, clock: Clock, house: contextlib.ExitStack) -> Appl
     ingest = Ingest(engine, clock, rules=rules, metrics=metrics)
     limits = _limits(settings)
     flux = FluxEngine(memory_bytes_max=settings.number("query-memory-bytes"))
-    queries = Queries(tenancy.directory, engine.reader, clock, flux)
+    queries = Queries(tenancy.directory, engine.reader, _Effects(ingest, org_secrets), clock, flux)
     housekeeping = Housekeeping()
     housekeeping.every(_FLUSH_SECONDS, credentials.authenticator.flush)
     upkeep = Upkeep(store, tenancy.buckets, engine, clock)
@@ -231,6 +235,22 @@ def _watch(metrics: Metrics, tenancy: Tenancy, credentials: Credentials, clock: 
     metrics.watch(
         "influxdb_uptime_seconds", "Seconds since the start", lambda: (clock.monotonic_ns() - started) / SECOND
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Effects:
+    """What scripts do besides reading: rooms that queries must not know, put together."""
+
+    ingest: Ingest
+    secrets: OrgSecrets
+
+    def write(self, access: Access, bucket: Bucket, points: PointBatch) -> None:
+        """Store points for the caller."""
+        self.ingest.write_points(access, bucket, points)
+
+    def secret(self, access: Access, org_id: OrgID, key: str) -> Secret:
+        """Read a secret for the caller."""
+        return self.secrets.get(access, org_id, key)
 
 
 class Housekeeping:

@@ -12,6 +12,7 @@ from fluxkeep.access.decisions import Access, Principal
 from fluxkeep.access.permissions import Action, Permission, PermissionSet, ResourceType
 from fluxkeep.clock import ManualClock
 from fluxkeep.datamodel.memory_reader import MemoryReader
+from fluxkeep.datamodel.points import PointBatch
 from fluxkeep.datamodel.reader import Reader
 from fluxkeep.errors import Forbidden, InvalidInput, NotFound
 from fluxkeep.ids import BucketID, IdGenerator, OrgID, UserID
@@ -19,6 +20,7 @@ from fluxkeep.influxql.sources import Mapping
 from fluxkeep.metastore.engine import MetaStore
 from fluxkeep.query.databases import CallerDatabases
 from fluxkeep.query.readers import CallerSources
+from fluxkeep.secret import Secret
 from fluxkeep.tenancy.services import Tenancy
 from fluxkeep.tenancy.values import Bucket, Organization
 
@@ -63,10 +65,40 @@ class Given:
         return MemoryReader([])
 
 
+class Done:
+    """Remembers what scripts did."""
+
+    def __init__(self) -> None:
+        self.written: list[BucketID] = []
+
+    def write(self, access: Access, bucket: Bucket, points: PointBatch) -> None:
+        self.written.append(bucket.id)
+
+    def secret(self, access: Access, org_id: OrgID, key: str) -> Secret:
+        return Secret(f"{org_id}/{key}")
+
+
+class TestEffects:
+    def test_a_writer_writes_where_it_may(self, tenancy: Tenancy) -> None:
+        done = Done()
+        access = _access(_to(Action.WRITE, MINE), _to(Action.READ, THEIRS))
+        sources = CallerSources(access, ORG, tenancy.directory, Given(), done)
+        sources.writer(bucket="mine")(PointBatch(()))
+        sources.writer(bucket_id=MINE.id)(PointBatch(()))
+        assert done.written == [MINE.id, MINE.id]
+        with pytest.raises(Forbidden):
+            sources.writer(bucket="theirs")
+        with pytest.raises(NotFound):
+            sources.writer(bucket_id=FOREIGN.id)
+
+    def test_secrets_are_those_of_the_querys_organization(self, tenancy: Tenancy) -> None:
+        assert CallerSources(_access(), ORG, tenancy.directory, Given(), Done()).secret("k") == f"{ORG}/k"
+
+
 class TestFlux:
     def test_by_name_and_by_id(self, tenancy: Tenancy) -> None:
         given = Given()
-        sources = CallerSources(_access(_to(Action.READ, MINE)), ORG, tenancy.directory, given)
+        sources = CallerSources(_access(_to(Action.READ, MINE)), ORG, tenancy.directory, given, Done())
         sources.reader(bucket="mine")
         sources.reader(bucket_id=MINE.id.upper())
         assert given.ids == [MINE.id, MINE.id]
@@ -74,7 +106,7 @@ class TestFlux:
     @pytest.mark.parametrize("bucket", [THEIRS, FOREIGN])
     def test_what_may_not_be_read_is_not_there(self, tenancy: Tenancy, bucket: Bucket) -> None:
         given = Given()
-        sources = CallerSources(_access(_to(Action.READ, MINE)), ORG, tenancy.directory, given)
+        sources = CallerSources(_access(_to(Action.READ, MINE)), ORG, tenancy.directory, given, Done())
         for asked in ({"bucket": bucket.name}, {"bucket_id": str(bucket.id)}):
             with pytest.raises(NotFound) as refused:
                 sources.reader(**asked)
@@ -84,11 +116,11 @@ class TestFlux:
     def test_another_organizations_bucket_is_not_there_whatever_is_held(self, tenancy: Tenancy) -> None:
         held = _access(Permission(Action.READ, ResourceType.BUCKETS))
         with pytest.raises(NotFound):
-            CallerSources(held, ORG, tenancy.directory, Given()).reader(bucket_id=FOREIGN.id)
+            CallerSources(held, ORG, tenancy.directory, Given(), Done()).reader(bucket_id=FOREIGN.id)
 
     def test_a_writer_and_an_inactive_token_read_nothing(self, tenancy: Tenancy) -> None:
         for access in (_access(_to(Action.WRITE, MINE)), _access(_to(Action.READ, MINE), active=False)):
-            sources = CallerSources(access, ORG, tenancy.directory, Given())
+            sources = CallerSources(access, ORG, tenancy.directory, Given(), Done())
             with pytest.raises(NotFound):
                 sources.reader(bucket="mine")
             with pytest.raises(NotFound) as refused:
@@ -96,13 +128,13 @@ class TestFlux:
             assert refused.value.message == f"no buckets found in organization {ORG}"
 
     def test_malformed_ids(self, tenancy: Tenancy) -> None:
-        sources = CallerSources(_access(), ORG, tenancy.directory, Given())
+        sources = CallerSources(_access(), ORG, tenancy.directory, Given(), Done())
         with pytest.raises(InvalidInput) as refused:
             sources.reader(bucket_id="x")
         assert refused.value.message == "invalid bucket id: id must have a length of 16 bytes"
 
     def test_listing(self, tenancy: Tenancy) -> None:
-        sources = CallerSources(_access(_to(Action.READ, MINE)), ORG, tenancy.directory, Given())
+        sources = CallerSources(_access(_to(Action.READ, MINE)), ORG, tenancy.directory, Given(), Done())
         assert [info.name for info in sources.buckets()] == ["mine"]
 
 

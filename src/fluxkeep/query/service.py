@@ -17,7 +17,7 @@ from fluxkeep.errors import FluxkeepError
 from fluxkeep.flux.engine import Engine
 from fluxkeep.ids import OrgID
 from fluxkeep.logs import get_logger
-from fluxkeep.query.readers import CallerSources, ReaderOf
+from fluxkeep.query.readers import CallerSources, Effects, ReaderOf
 from fluxkeep.tenancy.snapshot import Directory
 
 JSONObject = Mapping[str, object]
@@ -52,9 +52,17 @@ _PIECE_BYTES = 64 * 1024
 class Queries:
     """Runs queries for callers."""
 
-    def __init__(self, directory: Directory, reader_of: ReaderOf, clock: Clock, engine: Engine | None = None) -> None:
+    def __init__(
+        self,
+        directory: Directory,
+        reader_of: ReaderOf,
+        effects: Effects,
+        clock: Clock,
+        engine: Engine | None = None,
+    ) -> None:
         self._directory = directory
         self._reader_of = reader_of
+        self._effects = effects
         self._clock = clock
         self._engine = engine or Engine()
         self._log = get_logger("query")
@@ -90,7 +98,7 @@ class Queries:
         from fluxkeep.formats.annotated_csv import Dialect, encode
 
         assert isinstance(dialect, Dialect)
-        sources = CallerSources(access, org_id, self._directory, self._reader_of)
+        sources = CallerSources(access, org_id, self._directory, self._reader_of, self._effects)
         now_ns = self._clock.now_ns() if query.now_ns is None else query.now_ns
         # The official Python client leaves the file's own type away.
         extern = None if query.extern is None else decode_file({"type": "File", **query.extern})
