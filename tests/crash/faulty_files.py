@@ -130,10 +130,6 @@ class FaultyFiles:
         self._note("name", path, node)
         return _FaultyFile(self, file, node)
 
-    def open(self, path: Path) -> LogFile:
-        self.call()
-        return _FaultyFile(self, self._real.open(path), self._live[path])
-
     def write(self, path: Path, data: bytes | memoryview) -> None:
         node = _Node()
         self._live[path] = node

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fluxkeep.datamodel.columns import FieldType
-from fluxkeep.datamodel.timerange import TimeRange
 from fluxkeep.ids import BucketID
 from fluxkeep.storage.files import Files
 from fluxkeep.storage.flush import data_path, series_path
@@ -49,6 +48,8 @@ class Catalog:
         self.damage = self._manifest.damage
         self.open_files = OpenFiles(open_files_max)
         self.corrupt: dict[int, str] = {}
+        # Counts commits: who found nothing to do need not look again before it has changed.
+        self.version = 0
         self._shards: dict[BucketID, ShardMap] = {}
         self._stored: dict[int, dict[str, list[StoredFile]]] = {}
         self._indexes: dict[tuple[BucketID, str], SeriesIndex] = {}
@@ -158,6 +159,7 @@ class Catalog:
         dropped = [self._manifest.state.files[i] for i in edit.drop_files if i in self._manifest.state.files]
         shards = [self._manifest.state.shards[i] for i in edit.drop_shards if i in self._manifest.state.shards]
         self._manifest.commit(edit)
+        self.version += 1
         for entry in edit.add_shards:
             self.shards_of(BucketID(entry.bucket)).add(self._manifest.state.shards[entry.id])
         for file in edit.add_files:
@@ -188,14 +190,6 @@ class Catalog:
                 folder = self._folder / bucket / shard
                 found += [folder / n for n in self._files.names(folder) if n.endswith(".parquet")]
         return [path for path in found if path not in known]
-
-    def affected(self, bucket: BucketID, time_range: TimeRange) -> list[FileEntry]:
-        """The data files of a bucket that may hold rows within a range."""
-        return [
-            e
-            for e in self._manifest.state.files.values()
-            if e.bucket == bucket and time_range.overlaps(e.first, e.last)
-        ]
 
     def close(self) -> None:
         """Close every file."""

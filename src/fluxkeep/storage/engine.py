@@ -34,7 +34,7 @@ from fluxkeep.logs import get_logger
 from fluxkeep.storage.catalog import Catalog
 from fluxkeep.storage.compaction import compact, plan_compaction
 from fluxkeep.storage.files import Files, SystemFiles, device_errors
-from fluxkeep.storage.flush import data_path, scales_of, series_path, sorted_rows, types_of, write_file
+from fluxkeep.storage.flush import data_path, flush_rows, series_path
 from fluxkeep.storage.manifest import Edit, FileEntry, ShardEntry, shard_entry, tombstone_entry
 from fluxkeep.storage.memtable import Chunk, Memtable, Partition
 from fluxkeep.storage.outcomes import StoredBucket, WriteOutcome
@@ -48,6 +48,9 @@ from fluxkeep.storage.transfer import ShardExport, ShardParcel, export_of, write
 from fluxkeep.storage.wal import Ticket, Wal, pack_payload, pack_record
 from fluxkeep.storage.worker import Worker
 from fluxkeep.storage.write_plan import WritePlan, entering_rows, plan_write, retention_bound, times_of
+
+# A shard group that time has passed by is merged to the end without any change to the catalog.
+_LOOK_AGAIN_NS = 60_000_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +104,8 @@ class Engine:
             self._settled = threading.Condition(threading.Lock())
             self._flushing = threading.Lock()
             self._compacting = threading.Lock()
+            # The catalog's version in which nothing was left to compact, and when that was found.
+            self._compacted = (-1, 0)
             self._in_flight = 0
             self._waiting = 0
             self._sequence = self._catalog.sequence
@@ -454,24 +459,15 @@ class Engine:
             chunks = partition.visible()
             identifier = self._next_file
             self._next_file += 1
-        rows = sorted_rows(chunks, partition.index)
-        if rows is None or not len(rows):
-            return None
-        types = types_of(rows.columns)
-        scales = scales_of({name: [rows.columns[name]] for name in types})
-        return write_file(
+        return flush_rows(
             self._files,
             self._catalog.folder,
             partition.shard,
             partition.index,
             identifier,
-            generation=sequence,
-            applied=sequence,
-            blocks=[rows],
-            ids=np.unique(rows.ids),
-            types=types,
-            scales=scales,
-            row_group_rows=self._options.row_group_rows,
+            sequence,
+            chunks,
+            self._options.row_group_rows,
         )
 
     def _publish(self, sealed: _Sealed, entries: Sequence[FileEntry]) -> None:
@@ -501,8 +497,13 @@ class Engine:
         """
         with self._compacting:
             with self._settled:
+                looked_ns = self._clock.monotonic_ns()
+                version, last_ns = self._compacted
+                if version == self._catalog.version and looked_ns - last_ns < _LOOK_AGAIN_NS:
+                    return False
                 job = plan_compaction(self._catalog, self._options, self._clock.now_ns())
                 if job is None:
+                    self._compacted = (self._catalog.version, looked_ns)
                     return False
                 identifier, applied = self._next_file, self._sequence
                 self._next_file += 1

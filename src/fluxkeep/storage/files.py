@@ -68,10 +68,6 @@ class Files(Protocol):
         """A new file of `size` zero bytes with blocks allocated; an existing one is emptied first."""
         ...
 
-    def open(self, path: Path) -> LogFile:
-        """An existing file, to be written in place."""
-        ...
-
     def write(self, path: Path, data: bytes | memoryview) -> None:
         """A new synced file with this content; its name is durable after `sync_directory`."""
         ...
@@ -155,10 +151,6 @@ class SystemFiles:
             path.unlink()
             raise
         return SystemLogFile(descriptor)
-
-    def open(self, path: Path) -> LogFile:
-        """An existing file."""
-        return SystemLogFile(os.open(path, os.O_RDWR | os.O_CLOEXEC))
 
     def write(self, path: Path, data: bytes | memoryview) -> None:
         """A new synced file; a failure leaves none behind."""

@@ -32,10 +32,42 @@ def series_path(folder: Path, bucket: str, shard: int, identifier: int) -> Path:
     return folder / bucket / str(shard) / f"{identifier}.series.parquet"
 
 
-def sorted_rows(chunks: Iterable[Rows], index: SeriesIndex) -> Rows | None:
-    """The rows of a memtable partition as a data file holds them; None if there are none."""
+def flush_rows(
+    files: Files,
+    folder: Path,
+    shard: Shard,
+    index: SeriesIndex,
+    identifier: int,
+    sequence: int,
+    chunks: Iterable[Rows],
+    row_group_rows: int,
+) -> FileEntry | None:
+    """Write a memtable partition's chunks, older before newer, to a file; see `write_file`.
+
+    Args:
+        files, folder, shard, index, identifier, row_group_rows: See `write_file`.
+        sequence: Above those of all writes in the chunks; the file's generation.
+        chunks: Rows as they were written.
+    """
     pieces = list(chunks)
-    return merge_rows(pieces, index.rank()) if pieces else None
+    rows = merge_rows(pieces, index.rank()) if pieces else None
+    if rows is None or not len(rows):
+        return None
+    types = types_of(rows.columns)
+    return write_file(
+        files,
+        folder,
+        shard,
+        index,
+        identifier,
+        generation=sequence,
+        applied=sequence,
+        blocks=[rows],
+        ids=np.unique(rows.ids),
+        types=types,
+        scales=scales_of({name: [rows.columns[name]] for name in types}),
+        row_group_rows=row_group_rows,
+    )
 
 
 def types_of(columns: Mapping[str, Column]) -> dict[str, FieldType]:

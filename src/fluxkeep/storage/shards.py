@@ -56,9 +56,6 @@ class ShardMap:
         self._starts: list[int] = []
         self._shards: list[Shard] = []
 
-    def __iter__(self) -> object:
-        return iter(tuple(self._shards))
-
     def all(self) -> tuple[Shard, ...]:
         """All groups, ascending."""
         return tuple(self._shards)
