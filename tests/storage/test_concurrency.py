@@ -14,6 +14,7 @@ from fluxkeep.clock import SystemClock
 from fluxkeep.datamodel.point_rows import point
 from fluxkeep.datamodel.reader import Aggregate, ScanRequest
 from fluxkeep.storage import Engine, StorageOptions
+from fluxkeep.storage.worker import Worker
 
 OPTIONS = StorageOptions(
     memtable_flush_bytes=50_000, memtable_bytes_max=2_000_000, compaction_files_min=2, wal_segment_bytes=1 << 18
@@ -66,3 +67,27 @@ def test_what_is_acknowledged_is_seen_whatever_runs_beside(tmp_path: Path) -> No
     engine = Engine(tmp_path, SystemClock(), OPTIONS)
     assert _counts(engine) == written
     engine.close()
+
+
+def test_upkeep_survives_an_unforeseen_failure() -> None:
+    calls: list[int] = []
+    done = threading.Event()
+
+    def flush() -> None:
+        calls.append(1)
+        if len(calls) == 1:
+            raise ZeroDivisionError
+        done.set()
+
+    logged: list[str] = []
+
+    class Log:
+        def exception(self, event: str, **_: object) -> None:
+            logged.append(event)
+            worker.wake()
+
+    worker = Worker(flush, lambda: False, Log())
+    worker.wake()
+    assert done.wait(10)
+    worker.stop()
+    assert logged == ["storage.upkeep.failed"]

@@ -64,4 +64,7 @@ class Worker:
         except FluxkeepError as error:
             self._log.error("storage.upkeep.failed", reason=error.message)
             return False
+        except Exception:  # noqa: BLE001 - a supervisor: without its thread the store would fill up and stop
+            self._log.exception("storage.upkeep.failed", reason="unforeseen")
+            return False
         return True
