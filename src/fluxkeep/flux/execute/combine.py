@@ -17,6 +17,7 @@ from fluxkeep.flux.interpreter.values import nine_digits
 
 _ID = "\0id"
 _NAME = "\0name"
+_KIND = "\0kind"
 
 
 def after(streams: Sequence[Stream]) -> list[Block]:
@@ -71,83 +72,94 @@ def _pivot_family(
     """The tables whose new keys have the same columns."""
     first, key = min(members, key=lambda m: m[0].keys[ORDER][0])
     fixed: Columns = tuple(c for c in first.columns if c.label in key or c.label in row_key)
-    labels = [c.label for c in fixed]
+    rest = [c.label for c in fixed if c.label not in key]
+    # Keys are compared table by table; rows only carry the number of theirs.
+    keys = pl.concat([b.keys.select(ORDER, *key) for b, _ in members])
+    rows = _cells(members, rest, column_key, value)
+    if not rows.height:
+        # Tables without rows stay, without new columns.
+        none = pl.Series([], dtype=pl.Int64)
+        return rebuild([Piece(fixed, key, keys, none, none, rows.select(rest))])
+    if key:
+        tables = keys.group_by(key, maintain_order=True).agg(pl.col(ORDER).min())
+        numbered = tables.select(key).with_row_index(_ID)
+        joined = keys.select(key).join(numbered, on=list(key), how="left", nulls_equal=True, maintain_order="left")
+        rows = rows.with_columns(joined[_ID].gather(rows[_ID]))
+    else:
+        tables = keys.head(1)
+        rows = rows.with_columns(pl.lit(0, pl.UInt32).alias(_ID))
+    # Tables that have the same new columns, in the same order, share a block.
+    named = rows.select(_ID, _NAME, _KIND).unique([_ID, _NAME], keep="first", maintain_order=True)
+    shapes: dict[tuple[tuple[str, str], ...], list[int]] = {}
+    for table, names, kinds in named.group_by(_ID, maintain_order=True).agg(_NAME, _KIND).iter_rows():
+        shapes.setdefault(tuple(zip(names, kinds, strict=True)), []).append(table)
+    taken = {c.label for c in fixed}
+    for name in {name for pairs in shapes for name, _ in pairs}:
+        if name in taken:
+            raise InvalidInput(
+                f'value "{name}" appears in a column key column, but a column named "{name}" already exists; '
+                f'consider renaming "{name}" to something else before pivoting'
+            )
+    return [_pivot_shape(rows, tables, sorted(chosen), pairs, fixed, key, rest) for pairs, chosen in shapes.items()]
+
+
+def _cells(
+    members: list[tuple[Block, tuple[str, ...]]], rest: Sequence[str], column_key: Sequence[str], value: str
+) -> pl.DataFrame:
+    """Each row's table, row key, new column and value (a column for each type), in the order of tables."""
     parts = []
-    kinds: list[ColumnType] = []
+    offset = 0
     for block, _ in members:
-        kind = next(c.type for c in block.columns if c.label == value)
-        if kind not in kinds:
-            kinds.append(kind)
-        names = _names(block, column_key)
+        kind = next(c.type for c in block.columns if c.label == value).value
         frame = pl.DataFrame(
             [
                 block.keys[ORDER].gather(block.ids),
-                *(block.series(label).alias(label) for label in labels),
-                names.alias(_NAME),
-                block.series(value).alias(f"\0{kind.value}"),
+                (block.ids.cast(pl.UInt32) + offset).alias(_ID),
+                *(block.series(label).alias(label) for label in rest),
+                _names(block, column_key).alias(_NAME),
+                block.series(value).alias(f"\0{kind}"),
             ]
         )
-        parts.append(frame.with_columns(pl.lit(kind.value).alias("\0kind")))
-    rows = pl.concat(parts, how="diagonal").sort(ORDER, maintain_order=True)
-    if not rows.height:
-        # Tables without rows stay, without new columns.
-        empty = pl.concat([b.keys.select(ORDER, *key) for b, _ in members])
-        none = pl.Series([], dtype=pl.Int64)
-        return rebuild(
-            [Piece(fixed, key, empty, none, none, rows.drop(ORDER).select(k for k in labels if k not in key))]
-        )
-    tables = rows.select(key).unique(maintain_order=True).with_row_index(_ID) if key else None
-    ids = (
-        rows.select(key).join(tables, on=list(key), how="left", nulls_equal=True, maintain_order="left")[_ID]
-        if tables is not None
-        else pl.Series(_ID, np.zeros(rows.height, np.uint32))
-    )
-    rows = rows.with_columns(ids)
-    # Tables that have the same new columns, in the same order, share a block.
-    named = rows.select(_ID, _NAME, "\0kind").unique([_ID, _NAME], keep="first", maintain_order=True)
-    shapes: dict[tuple[tuple[str, str], ...], list[int]] = {}
-    for (table,), group in named.group_by(_ID, maintain_order=True):
-        pairs = tuple(zip(group[_NAME].to_list(), group["\0kind"].to_list(), strict=True))
-        shapes.setdefault(pairs, []).append(int(table))
-    blocks = []
-    for pairs, chosen in shapes.items():
-        for name, _ in pairs:
-            if name in labels:
-                raise InvalidInput(
-                    f'value "{name}" appears in a column key column, but a column named "{name}" already exists; '
-                    f'consider renaming "{name}" to something else before pivoting'
-                )
-        blocks.append(_pivot_shape(rows, chosen, pairs, fixed, key, [k for k in labels if k not in key]))
-    return blocks
+        parts.append(frame.with_columns(pl.lit(kind).alias(_KIND)))
+        offset += block.table_count
+    if len(parts) == 1:
+        return parts[0]
+    return pl.concat(parts, how="diagonal").sort(ORDER, maintain_order=True)
 
 
 def _pivot_shape(
     rows: pl.DataFrame,
-    tables: list[int],
+    tables: pl.DataFrame,
+    chosen: list[int],
     pairs: tuple[tuple[str, str], ...],
     fixed: Columns,
     key: tuple[str, ...],
     rest: list[str],
 ) -> Block:
-    mine = rows.filter(pl.col(_ID).is_in(tables)).sort(_ID, maintain_order=True)
-    by = [_ID, *rest]
+    """The tables `chosen`, whose new columns are the same."""
+    ordinals = np.full(tables.height, -1, np.int32)
+    ordinals[chosen] = np.arange(len(chosen), dtype=np.int32)
+    mine = rows.with_columns(pl.Series(TABLE, ordinals[rows[_ID].to_numpy()], dtype=pl.Int32))
+    if len(chosen) < tables.height:
+        mine = mine.filter(pl.col(TABLE) >= 0)
+    if not mine[TABLE].is_sorted():
+        mine = mine.sort(TABLE, maintain_order=True)
     # Later values overwrite earlier ones; a row stands where its row key first appeared.
     cells = [
         pl.col(f"\0{kind}").filter(pl.col(_NAME) == name).last().alias(f"\0n{i}")
+        if len(pairs) > 1
+        else pl.col(f"\0{kind}").last().alias("\0n0")
         for i, (name, kind) in enumerate(pairs)
     ]
-    wide = mine.group_by(by, maintain_order=True).agg(cells)
-    firsts = mine.group_by(_ID, maintain_order=True).first()
-    ordinals = {int(t): i for i, t in enumerate(firsts[_ID].to_list())}
-    ids = wide[_ID].replace_strict(list(ordinals), list(ordinals.values()), return_dtype=pl.Int32)
+    wide = mine.group_by([TABLE, *rest], maintain_order=True).agg(cells)
     kinds = {t.value: t for t in ColumnType}
     columns = (*fixed, *(Column(name, kinds[kind]) for name, kind in pairs))
     data = [
-        ids.alias(TABLE),
+        wide[TABLE],
         *(wide[label] for label in rest),
         *(wide[f"\0n{i}"].alias(name) for i, (name, _) in enumerate(pairs)),
     ]
-    return Block(columns, key, firsts.select(ORDER, *key), pl.DataFrame(data))
+    return Block(columns, key, tables[chosen].select(ORDER, *key), pl.DataFrame(data))
 
 
 def _names(block: Block, column_key: Sequence[str]) -> pl.Series:
