@@ -91,8 +91,9 @@ def test_a_new_key_wraps_the_old_form_and_needs_both() -> None:
     assert missing.value.kid == "a"
     assert not Hasher(KeyRing({"b": B})).verify(TOKEN, wrapped)
     assert not Hasher().verify(TOKEN, wrapped)
-    with pytest.raises(MissingKey):
+    with pytest.raises(MissingKey, match="'b'"):
         Hasher(None, [scheme_of(wrapped)])
+    assert hasher.upgraded(wrapped) is None
 
 
 def test_the_same_name_with_another_key_is_another_form() -> None:
@@ -138,7 +139,7 @@ def test_a_key_file_names_its_keys_oldest_first(tmp_path: Path) -> None:
     assert repr(ring) == "KeyRing(2025, 2026)"
     assert ring.wrap("2025", PHC256) == KeyRing({"2025": A}).wrap("2025", PHC256)
     assert ring.wrap("2026", PHC256) == KeyRing({"2026": B}).wrap("2026", PHC256)
-    with pytest.raises(MissingKey):
+    with pytest.raises(MissingKey, match="'2027'"):
         ring.wrap("2027", PHC256)
 
 

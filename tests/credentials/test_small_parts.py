@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import re
 
 import bcrypt
@@ -54,6 +55,11 @@ def test_a_minted_token_is_not_weak() -> None:
 
 def test_json_web_tokens_are_told_from_other_texts() -> None:
     assert is_jwt(JWT)
+    # Headers of every length, with the padding left out as JWTs do.
+    for name in ("", "x", "xy", "xyz"):
+        header = base64.urlsafe_b64encode(f'{{"alg":"{name}"}}'.encode()).decode().rstrip("=")
+        assert is_jwt(f"{header}.e30.sig"), header
+        assert not is_jwt(f"sig.{header}.e30"), header
     for text in ("a.b.c", "a.b", "", "W10.W10.W10", "....", "eyJ.x.y", "ü.b.c"):
         assert not is_jwt(text), text
 
@@ -102,6 +108,9 @@ def test_new_passwords_are_argon2id_and_bcrypt_is_read() -> None:
     assert passwords.verify_password(Secret("correct-horse"), old)
     assert not passwords.verify_password(Secret("wrong-horse"), old)
     assert not passwords.verify_password(Secret("x" * 73), old)
+    longest = bcrypt.hashpw(b"x" * 72, bcrypt.gensalt(4)).decode()
+    assert passwords.verify_password(Secret("x" * 72), longest)
+    assert not passwords.verify_password(Secret("x" * 73), longest)
     assert passwords.needs_rehash(old)
 
 
@@ -126,9 +135,37 @@ def test_a_session_lives_its_length_and_is_renewed_at_its_end() -> None:
     assert renewed is not None
     assert renewed.renewed
     assert renewed.expires_at == clock.now_ns() + 5 * MINUTE
+    assert (renewed.digest, renewed.user_id, renewed.created_at) == (session.digest, USER, session.created_at)
+    # At the same instant there is nothing left to move.
+    again = sessions.find(key)
+    assert again is not None
+    assert again.expires_at == renewed.expires_at
     clock.advance(seconds=5 * 60)
     assert sessions.find(key) is None
     assert not sessions.end(session.digest)
+
+
+def test_a_session_as_long_as_a_renewal_is_not_renewed_at_once() -> None:
+    clock = ManualClock()
+    sessions = Sessions(clock, SessionOptions(length_ns=5 * MINUTE))
+    key, session = sessions.create(USER)
+    assert session.created_at == clock.now_ns()
+    assert sessions.find(key) == session
+    clock.advance(ns=1)
+    found = sessions.find(key)
+    assert found is not None
+    assert found.renewed
+
+
+def test_room_is_made_by_sessions_that_are_over() -> None:
+    clock = ManualClock()
+    sessions = Sessions(clock, SessionOptions(length_ns=10 * SECOND, sessions_max=2, renew=False))
+    sessions.create(USER)
+    clock.advance(seconds=9)
+    kept, _ = sessions.create(OTHER)
+    clock.advance(seconds=1)
+    sessions.create(USER)
+    assert sessions.find(kept) is not None
 
 
 def test_renewal_can_be_turned_off() -> None:
@@ -188,6 +225,14 @@ def test_thirty_refusals_a_second_pass_and_a_flood_does_not() -> None:
     throttle.failed("10.0.0.2")
     clock.advance(seconds=1)
     throttle.failed("10.0.0.1")
+
+
+def test_a_slow_throttle_says_how_long_to_wait() -> None:
+    throttle = Throttle(ManualClock(), ThrottleOptions(burst=1, per_second=0.1))
+    throttle.failed("a")
+    with pytest.raises(TooManyRequests, match=r"^too many failed authentication attempts$") as refused:
+        throttle.failed("a")
+    assert refused.value.retry_after_seconds == 10
 
 
 def test_the_throttle_forgets_the_longest_quiet_address() -> None:
