@@ -32,7 +32,7 @@ def _measured(call: Call, tables: Value) -> Value:
 
 
 def _fielded(call: Call, tables: Value) -> Value:
-    fields = call.strings("fields")
+    fields = call.strings("fields", [])
     if not fields:
         return tables
     return _filtered(call, tables, "(r) => contains(value: r._field, set: fields)", fields=list(fields))
@@ -44,16 +44,16 @@ def fromRange(call: Call) -> Value:  # noqa: N802 - Flux's name
     return _ranged(call)
 
 
-@PACKAGE.function("<-tables measurement")
+@PACKAGE.function("<-table measurement")
 def filterMeasurement(call: Call) -> Value:  # noqa: N802 - Flux's name
     """One measurement."""
-    return _measured(call, call.value("tables"))
+    return _measured(call, call.value("table"))
 
 
-@PACKAGE.function("<-tables fields")
+@PACKAGE.function("<-table ?fields")
 def filterFields(call: Call) -> Value:  # noqa: N802 - Flux's name
     """Some fields; all for none."""
-    return _fielded(call, call.value("tables"))
+    return _fielded(call, call.value("table"))
 
 
 @PACKAGE.function("bucket start measurement ?stop ?fields ?predicate")
