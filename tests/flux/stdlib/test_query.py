@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
+from tests.flux.golden.runner import NOW_NS, MemorySources, standing
 
 from fluxkeep.flux.engine import Engine
 from fluxkeep.formats.annotated_csv import encode
-from tests.flux.golden.runner import NOW_NS, MemorySources, standing
 
 BOUNDS = "start: 2024-01-01T12:00:00Z, stop: 2024-01-01T12:01:00Z"
 LONG = f'from(bucket: "cpu") |> range({BOUNDS}) |> filter(fn: (r) => r._measurement == "cpu" and r._field == "user")'
@@ -15,8 +15,10 @@ LONG = f'from(bucket: "cpu") |> range({BOUNDS}) |> filter(fn: (r) => r._measurem
 @pytest.mark.parametrize(
     "short",
     [
-        f'query.fromRange(bucket: "cpu", {BOUNDS}) |> query.filterMeasurement(measurement: "cpu")'
-        ' |> query.filterFields(fields: ["user"])',
+        (
+            f'query.fromRange(bucket: "cpu", {BOUNDS}) |> query.filterMeasurement(measurement: "cpu")'
+            ' |> query.filterFields(fields: ["user"])'
+        ),
         f'query.inBucket(bucket: "cpu", {BOUNDS}, measurement: "cpu", fields: ["user"])',
         f'query.inBucket(bucket: "cpu", {BOUNDS}, measurement: "cpu", predicate: (r) => r._field == "user")',
     ],
