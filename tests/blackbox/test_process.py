@@ -152,16 +152,22 @@ class TestRefusals:
     def test_options(self, tmp_path: Path, flag: str, message: str) -> None:
         assert message in self._fails(Server(tmp_path, [flag]))
 
-    def test_a_pid_file_that_is_there(self, tmp_path: Path) -> None:
+    def test_a_pid_file_that_another_process_holds(self, tmp_path: Path) -> None:
         pid_file = tmp_path / "influxd.pid"
+        # What a killed process leaves behind holds nobody up.
+        pid_file.write_text("4711-and-more")
         server = Server(tmp_path / "data", ["--pid-file", str(pid_file)])
         server.start()
-        assert server.process is not None
-        assert pid_file.read_text() == str(server.process.pid)
-        assert server.stop() == 0
-        assert not pid_file.exists()
-        pid_file.write_text("1")
-        assert "PID file exists" in self._fails(server)
+        try:
+            assert server.process is not None
+            assert pid_file.read_text() == str(server.process.pid)
+            second = Server(tmp_path / "other", ["--pid-file", str(pid_file)])
+            second.folder.mkdir()
+            assert "PID file exists" in self._fails(second)
+            assert server.stop() == 0
+            assert not pid_file.exists()
+        finally:
+            server.kill()
 
 
 def test_version_and_help() -> None:

@@ -23,25 +23,11 @@ HERE = Path(__file__).parent
 SHARES = {
     # backup, scrapers, checks, notification rules and endpoints, stacks, remotes, replications, dashboards, sources
     "server": 0.80,
-    # `to()`, and two texts of errors in row functions
-    "query-requests": 0.95,
 }
 SCENARIOS = sorted(path.stem for path in (HERE / "http").glob("*.jsonl"))
 
 # Cases that may fail for what is not built yet, by file.
-KNOWN = {
-    "flux/aggregates": frozenset({"mode of grouped"}),
-    "flux/window": frozenset(
-        {
-            "experimental window",
-            "experimental rate of a counter",
-            "experimental rate by port per minute",
-            "experimental rate of floats",
-            "experimental rate of nothing",
-            "experimental alignTime",
-        }
-    ),
-}
+KNOWN = {"flux/aggregates": frozenset({"mode of grouped"})}
 
 
 def _start_command() -> str:
