@@ -7,10 +7,11 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMPS := .make
 NATIVE := $(wildcard native/*)
+PAGE := $(wildcard ui/* ui/src/* ui/src/*/* ui/src/*/*/*)
 ADDRESS ?= 127.0.0.1:8086
 DATA ?= ./data
 
-.PHONY: help run test check bench format lock clean
+.PHONY: help run test check browser bench format lock clean
 
 help: ## Show what can be made
 	@grep -hE '^[a-z][a-z-]*:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -32,7 +33,7 @@ $(STAMPS)/dev: $(STAMPS)/runtime requirements/dev.lock
 	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.lock
 	@touch $@
 
-$(STAMPS)/install: $(STAMPS)/runtime pyproject.toml hatch_build.py $(NATIVE)
+$(STAMPS)/install: $(STAMPS)/runtime pyproject.toml hatch_build.py $(NATIVE) $(filter-out ui/node_modules,$(PAGE))
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps --editable .
 	@touch $@
 
@@ -41,12 +42,18 @@ run: $(STAMPS)/install ## Set up and start influxd on 127.0.0.1:8086 with its da
 	@exec $(BIN)/influxd run --http-bind-address $(ADDRESS) --bolt-path $(DATA)/influxd.bolt --sqlite-path $(DATA)/influxd.sqlite --engine-path $(DATA)/engine
 
 test: $(STAMPS)/dev $(STAMPS)/install ## Set up and pass every test
-	@$(MAKE) --no-print-directory lint
+	@$(MAKE) --no-print-directory lint browser
 	$(BIN)/pytest
 
 check: $(STAMPS)/dev $(STAMPS)/install ## Format, lint, types, import contracts, fast tests
 	@$(MAKE) --no-print-directory lint
 	$(BIN)/pytest -m "not slow"
+
+browser: ## Install the browser that `make test` drives, where this user may
+	@if command -v chromium >/dev/null && command -v chromedriver >/dev/null; then :; \
+	elif [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+		apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq install --yes --no-install-recommends chromium chromium-driver >/dev/null; \
+	else echo "The browser tests need Chromium and its driver (Debian: apt-get install chromium chromium-driver, as root)."; fi
 
 .PHONY: lint
 lint:

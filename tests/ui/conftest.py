@@ -77,7 +77,7 @@ def driver(node: list[str]) -> Iterator[WebDriver]:
 def instrument(driver: WebDriver) -> None:
     """In the current window, before any script of the page."""
     script = {"source": (HERE / "instrument.js").read_text()}
-    driver.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", script)  # type: ignore[no-untyped-call]
+    driver.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", script)
 
 
 @pytest.fixture
@@ -105,7 +105,7 @@ def page(driver: WebDriver, bare: Server, request: pytest.FixtureRequest, tmp_pa
     have gone to another origin. What a failed test saw is kept in its folder.
     """
     for kind in ("Network.clearBrowserCookies", "Network.clearBrowserCache"):
-        driver.execute_cdp_cmd(kind, {})  # type: ignore[no-untyped-call]
+        driver.execute_cdp_cmd(kind, {})
     driver.get("about:blank")
     for kind in ("browser", "performance"):
         driver.get_log(kind)  # type: ignore[no-untyped-call]

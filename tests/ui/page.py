@@ -80,6 +80,10 @@ class Page:
     def text(self) -> str:
         return str(self.js("return document.body ? document.body.innerText : ''"))
 
+    def secret(self) -> str:
+        """The secret that is shown now."""
+        return self.one("textbox", "Token").get_attribute("value") or ""
+
     def rows(self) -> list[str]:
         """The drawn rows of the table, cells apart by a bar."""
         got: list[str] = self.js(
@@ -110,7 +114,7 @@ class Page:
         )
         self.js(
             "const [box, text] = arguments; box.value = [...box.options].find((o) => o.text === text).value;"
-            "box.dispatchEvent(new Event('input', {bubbles: true})); box.dispatchEvent(new Event('change', {bubbles: true}))",
+            "for (const kind of ['input', 'change']) box.dispatchEvent(new Event(kind, {bubbles: true}))",
             box,
             option,
         )
@@ -137,7 +141,7 @@ class Page:
 
     def forget(self) -> None:
         """Drop the session's cookie."""
-        self.driver.execute_cdp_cmd("Network.clearBrowserCookies", {})  # type: ignore[no-untyped-call]
+        self.driver.execute_cdp_cmd("Network.clearBrowserCookies", {})
 
     def sign_in_anew(self, user: str, password: str) -> None:
         """As somebody else."""
@@ -173,7 +177,7 @@ class Page:
     def force(self, method: str, path: str, status: int = 500, message: str = "forced to fail") -> None:
         """Answer the next such request in the server's place."""
         body = json.dumps({"code": "internal error", "message": message})
-        self.js("window.forced.push({method: arguments[0], path: arguments[1], status: arguments[2], body: arguments[3]})",
+        self.js("const [method, path, status, body] = arguments; window.forced.push({method, path, status, body})",
                 method, path, status, body)  # fmt: skip
 
     def expect(self, path: str, status: int) -> None:

@@ -100,7 +100,8 @@ const canvas = document.querySelector('.plot canvas');
 if (!canvas) return false;
 const {data} = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height);
 for (let i = 0; i < data.length; i += 4) {
-  if (data[i + 3] > 200 && Math.abs(data[i] - 0x18) + Math.abs(data[i + 1] - 0x57) + Math.abs(data[i + 2] - 0xc4) < 40) return true;
+  const away = Math.abs(data[i] - 0x18) + Math.abs(data[i + 1] - 0x57) + Math.abs(data[i + 2] - 0xc4);
+  if (data[i + 3] > 200 && away < 40) return true;
 }
 return false;
 """

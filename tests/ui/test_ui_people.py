@@ -145,7 +145,7 @@ def test_users_members_and_passwords(page: Page, house: dict[str, Any], bare: Se
     page.wait(lambda: not any("child" in row for row in page.rows()), "gone")
 
 
-def test_organizations_are_made_renamed_and_deleted(page: Page, house: dict[str, Any]) -> None:  # noqa: ARG001
+def test_organizations_are_made_renamed_and_deleted(page: Page, house: dict[str, Any]) -> None:
     page.sign_in()
     page.open("/admin/organizations")
     page.click("button", "Create organization")

@@ -1,4 +1,4 @@
-"""Setting up, signing in and out, sessions that end, servers that stop, pages of others (ui.md §14: 1, 2, 11, 14, 17, 18)."""
+"""Setting up, signing in, sessions that end, servers that stop, pages of others (ui.md §14: 1, 2, 11, 14, 17, 18)."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def test_a_new_server_is_set_up_in_the_page(page: Page, bare: Server) -> None:
     page.says("must not start with an underscore")
     page.type("First bucket", "climate")
     page.click("button", "Set up")
-    secret = page.one("textbox", "Token").get_attribute("value")
+    secret = page.secret()
     assert len(secret) == SECRET_CHARACTERS
     listed = bare.ask("GET", "/api/v2/authorizations", secret).json["authorizations"]
     assert len(listed[0]["permissions"]) == 44
@@ -65,7 +65,7 @@ def test_a_reload_in_the_middle_of_setting_up_shows_no_secret(page: Page, bare: 
     page.open("/")
     _fill_setup(page)
     page.click("button", "Set up")
-    secret = page.one("textbox", "Token").get_attribute("value")
+    secret = page.secret()
     page.click("checkbox", "I have stored this token")
     page.driver.refresh()
     page.one("heading", "Sign in to fluxkeep")
@@ -99,7 +99,7 @@ def test_signing_in_and_out(page: Page, house: dict[str, Any]) -> None:
     page.type("Password", "house-password")
     page.click("button", "Sign in")
     page.one("heading", "My profile")
-    (cookie,) = page.driver.execute_cdp_cmd("Network.getCookies", {"urls": [page.base + "/api/v2/me"]})["cookies"]  # type: ignore[no-untyped-call]
+    (cookie,) = page.driver.execute_cdp_cmd("Network.getCookies", {"urls": [page.base + "/api/v2/me"]})["cookies"]
     assert (cookie["httpOnly"], cookie["sameSite"], cookie["path"]) == (True, "Strict", "/api/")
     assert page.js("return document.cookie") == ""
 
@@ -131,7 +131,7 @@ def test_a_lost_session_costs_no_typed_word(page: Page, house: dict[str, Any]) -
     page.open(f"/orgs/{house['org']['id']}/load-data/buckets")
     page.click("button", "Create bucket")
     page.type("Name", "typed before")
-    page.driver.execute_cdp_cmd("Network.clearBrowserCookies", {})  # type: ignore[no-untyped-call]
+    page.driver.execute_cdp_cmd("Network.clearBrowserCookies", {})
     page.click("button", "Create")
     page.one("dialog", "Session ended")
     page.type("Password", "house-password")
@@ -221,7 +221,8 @@ def neighbour() -> Iterator[http.server.ThreadingHTTPServer]:
 
 _POST = (
     "const [url, body, done] = arguments;"
-    "fetch(url, {method: 'POST', mode: 'no-cors', credentials: 'include', body}).then(() => done('sent'), (e) => done(String(e)))"
+    "fetch(url, {method: 'POST', mode: 'no-cors', credentials: 'include', body})"
+    ".then(() => done('sent'), (e) => done(String(e)))"
 )
 
 
@@ -249,9 +250,9 @@ def test_pages_of_others_change_nothing(page: Page, bare: Server, neighbour: htt
         page.base + "/",
     )
     page.wait(
-        lambda: any("frame-ancestors" in entry["message"] for entry in page.driver.get_log("browser")),
+        lambda: any("frame-ancestors" in e["message"] for e in page.driver.get_log("browser")),  # type: ignore[no-untyped-call]
         "framing refused",
-    )  # type: ignore[no-untyped-call]
+    )
     # Only here do requests go to two origins: the neighbour's page is where they start.
     page.driver.get_log("performance")  # type: ignore[no-untyped-call]
 

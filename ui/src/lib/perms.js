@@ -70,7 +70,7 @@ export function stripped({ action, resource: { type, id, orgID } }) {
  * Buckets come by name with R, W or RW; other types by name of the type; the standard kinds in words.
  */
 export function summary(permissions, most = 3, kind = "") {
-  if (kind === "Operator") return [{ text: "everything, in every organization" }];
+  if (kind === "Operator") return [{ text: "everything, everywhere" }];
   if (kind === "All Access") return [{ text: "everything in its organization" }];
   const reach = new Map();
   for (const { action, resource } of permissions) {

@@ -36,32 +36,36 @@ export function Bucket() {
       <Title aside={<Link to={`/orgs/${org.id}/load-data/buckets`}>All buckets</Link>}>{bucket?.name || "Bucket"}</Title>
       <State loading={!bucket && !error} error={error} onRetry={load}>
         <div class="columns">
-          <section class="panel" aria-label="Newest points">
-            <h2>Newest points</h2>
-            {bucket && <Newest bucket={bucket} key={written} />}
-          </section>
-          <section class="panel" aria-label="Write line protocol">
-            <h2>Write line protocol</h2>
-            {reason ? <p class="mute">{reason}</p> : <WriteBox bucketID={bucket?.id} onWritten={() => setWritten(written + 1)} />}
-          </section>
-          <section class="panel" aria-label="Properties">
-            <h2>Properties</h2>
-            <dl class="facts">
-              <div><dt>Id</dt><dd class="mono">{bucket?.id} <Copy text={bucket?.id ?? ""} label="Copy id" /></dd></div>
-              <div><dt>Retention</dt><dd>{duration(rule.everySeconds)}</dd></div>
-              <div><dt>Shard group</dt><dd>{rule.shardGroupDurationSeconds ? duration(rule.shardGroupDurationSeconds) : "–"}</dd></div>
-              <div><dt>Description</dt><dd>{bucket?.description || "–"}</dd></div>
-              <div><dt>Created</dt><dd>{bucket && absolute(bucket.createdAt, tz)}</dd></div>
-            </dl>
-          </section>
-          <section class="panel" aria-label="Tokens that reach it">
-            <h2>Tokens that reach it</h2>
-            {tokens.length === 0 ? <p class="mute">No tokens you can see</p> : (
-              <ul>{tokens.slice(0, 20).map((t) => <li key={t.id}><Link to={`/orgs/${org.id}/load-data/tokens?id=${t.id}`}>{t.description || t.id}</Link></li>)}</ul>
-            )}
-            {tokens.length > 20 && <p class="mute">and {tokens.length - 20} more</p>}
-          </section>
-          {bucket && <Schema bucket={bucket} key={`schema ${written}`} />}
+          <div>
+            <section class="panel" aria-label="Newest points">
+              <h2>Newest points</h2>
+              {bucket && <Newest bucket={bucket} key={written} />}
+            </section>
+            {bucket && <Schema bucket={bucket} key={`schema ${written}`} />}
+            <section class="panel" aria-label="Tokens that reach it">
+              <h2>Tokens that reach it</h2>
+              {tokens.length === 0 ? <p class="mute">No tokens you can see</p> : (
+                <ul>{tokens.slice(0, 20).map((t) => <li key={t.id}><Link to={`/orgs/${org.id}/load-data/tokens?id=${t.id}`}>{t.description || t.id}</Link></li>)}</ul>
+              )}
+              {tokens.length > 20 && <p class="mute">and {tokens.length - 20} more</p>}
+            </section>
+          </div>
+          <div>
+            <section class="panel" aria-label="Write line protocol">
+              <h2>Write line protocol</h2>
+              {reason ? <p class="mute">{reason}</p> : <WriteBox bucketID={bucket?.id} onWritten={() => setWritten(written + 1)} />}
+            </section>
+            <section class="panel" aria-label="Properties">
+              <h2>Properties</h2>
+              <dl class="facts">
+                <div><dt>Id</dt><dd class="mono">{bucket?.id} <Copy text={bucket?.id ?? ""} label="Copy id" /></dd></div>
+                <div><dt>Retention</dt><dd>{duration(rule.everySeconds)}</dd></div>
+                <div><dt>Shard group</dt><dd>{rule.shardGroupDurationSeconds ? duration(rule.shardGroupDurationSeconds) : "–"}</dd></div>
+                <div><dt>Description</dt><dd>{bucket?.description || "–"}</dd></div>
+                <div><dt>Created</dt><dd>{bucket && absolute(bucket.createdAt, tz)}</dd></div>
+              </dl>
+            </section>
+          </div>
         </div>
       </State>
     </>

@@ -161,12 +161,20 @@ export function Generate({ shape, source, preset, onClose, onMade, isOperator })
           </div>
         )}
         <details>
-          <summary>This token will be able to do {permissions.length} thing{permissions.length === 1 ? "" : "s"}</summary>
+          <summary>This token will be able to {abilities(shape, permissions, names, org)}</summary>
           <pre tabIndex={0}>{JSON.stringify({ orgID, description: description || suggested, permissions }, null, 2)}</pre>
         </details>
       </form>
     </Dialog>
   );
+}
+
+/** What the choice comes to, as the end of a sentence. */
+function abilities(shape, permissions, names, org) {
+  if (shape === "Operator") return "read and write everything, in every organization";
+  if (shape === "All Access") return `read and write everything in ${org.name}`;
+  const words = describe(permissions, names);
+  return words ? words[0].toLowerCase() + words.slice(1) : "do nothing yet";
 }
 
 /** One box of a grid: a permission, on or off; denied where a wider one holds or the caller lacks it. */
