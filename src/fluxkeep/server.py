@@ -11,6 +11,7 @@ Source: cli.md §5.2, §5.3.
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 import sys
 import tempfile
@@ -59,6 +60,7 @@ from fluxkeep.api.v2 import labels as label_endpoints
 from fluxkeep.audit.writer import AuditLog
 from fluxkeep.backup.restore import Restores
 from fluxkeep.backup.snapshot import Backups
+from fluxkeep.backup.store import remove_leftovers
 from fluxkeep.clock import Clock, SystemClock
 from fluxkeep.config.settings import Settings
 from fluxkeep.credentials.hashing import KeyRing
@@ -147,6 +149,7 @@ def build(settings: Settings, clock: Clock, house: contextlib.ExitStack) -> Appl
     secure = bool(settings.text("tls-cert"))
     store = MetaStore(_records_path(settings, house), clock)
     house.callback(store.close)
+    remove_leftovers(store.path)
     _make_private_folder(settings.engine_path)
     ids = IdGenerator(clock)
     tenancy = Tenancy.open(store, ids)
@@ -355,22 +358,28 @@ def _pid_file(settings: Settings) -> Iterator[None]:
         return
     path = Path(name)
     path.parent.mkdir(parents=True, exist_ok=True)
-    flags = os.O_CREAT | os.O_WRONLY | (os.O_TRUNC if settings.flag("overwrite-pid-file") else os.O_EXCL)
     try:
-        handle = os.open(path, flags, 0o644)
-    except FileExistsError:
-        raise InvalidInput(
-            f'error writing PIDFile "{name}": PID file exists '
-            "(possible unclean shutdown or another instance already running)"
-        ) from None
+        # Never through a link: the file is written as whoever runs the server.
+        handle = os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW, 0o644)
     except OSError as error:
         raise InvalidInput(f'error writing PIDFile "{name}": {error.strerror}') from None
-    with os.fdopen(handle, "w") as file:
+    with os.fdopen(handle, "r+") as file:
+        try:
+            # A process holds its file as long as it lives; a file that nobody holds is stale, whatever it says.
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if not settings.flag("overwrite-pid-file"):
+                raise InvalidInput(
+                    f'error writing PIDFile "{name}": PID file exists '
+                    "(possible unclean shutdown or another instance already running)"
+                ) from None
+        file.truncate()
         file.write(str(os.getpid()))
-    try:
-        yield
-    finally:
-        path.unlink(missing_ok=True)
+        file.flush()
+        try:
+            yield
+        finally:
+            path.unlink(missing_ok=True)
 
 
 def _greet(address: Address, secure: bool) -> None:

@@ -66,7 +66,7 @@ def test_a_backup_is_private_complete_and_holds_no_token(source: Influx, tmp_pat
             content = gzip.decompress(content)
         assert FIRST.encode() not in content
         assert b"correct-horse" not in content
-    assert not [path for path in source.server.folder.iterdir() if path.name.startswith(".backup-")]
+    assert not [path for path in source.server.folder.iterdir() if ".backup-" in path.name]
 
 
 def test_one_bucket_comes_back_under_another_name_on_a_running_server(source: Influx, tmp_path: Path) -> None:

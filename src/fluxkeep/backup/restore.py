@@ -6,14 +6,13 @@ Source: http-api.md §26.2, tokens.md §3.9; W18.
 from __future__ import annotations
 
 import contextlib
-import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from fluxkeep.access.decisions import Access
 from fluxkeep.access.permissions import operator_permissions
-from fluxkeep.backup.store import noted_shards
+from fluxkeep.backup.store import noted_shards, scratch
 from fluxkeep.clock import Clock
 from fluxkeep.credentials.services import CredentialOptions, Credentials
 from fluxkeep.credentials.store import ACTIVE, Filter, scan_authorizations
@@ -160,7 +159,7 @@ class Restores:
         """The upload as a store of its own beside ours, migrated and checked."""
         if not upload.startswith(_SQLITE_MAGIC):
             raise InvalidInput("the body is not a backup of a metadata store; nothing was replaced")
-        with tempfile.TemporaryDirectory(dir=self._store.path.parent, prefix=".restore-") as folder:
+        with scratch(self._store.path, "restore") as folder:
             path = Path(folder) / "records"
             path.touch(mode=0o600)
             path.write_bytes(upload)

@@ -5,14 +5,13 @@ Source: http-api.md §26.1.
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from fluxkeep.access.decisions import Access
-from fluxkeep.backup.store import empty_database, note_shards
+from fluxkeep.backup.store import empty_database, note_shards, scratch
 from fluxkeep.errors import NotFound
 from fluxkeep.instants import format_rfc3339
 from fluxkeep.metastore.engine import MetaStore
@@ -54,7 +53,7 @@ class Backups:
         """
         access.require_operator()
         shards = self._engine.shards()
-        with tempfile.TemporaryDirectory(dir=self._store.path.parent, prefix=".backup-") as folder:
+        with scratch(self._store.path, "backup") as folder:
             copy = Path(folder) / "records"
             self._store.backup(copy)
             note_shards(copy, shards)

@@ -6,7 +6,10 @@ that existed when it was made, so that a full restore can make them again.
 
 from __future__ import annotations
 
+import glob
+import shutil
 import sqlite3
+import tempfile
 from collections.abc import Iterable
 from contextlib import closing
 from pathlib import Path
@@ -16,6 +19,21 @@ from fluxkeep.ids import BucketID
 from fluxkeep.storage.shards import Shard
 
 _TABLE = "backup_shard_groups"
+
+
+def scratch(store: Path, what: str) -> tempfile.TemporaryDirectory[str]:
+    """A folder beside the store for one backup or restore, gone when it is left."""
+    return tempfile.TemporaryDirectory(dir=store.parent, prefix=f".{store.name}.{what}-")
+
+
+def remove_leftovers(store: Path) -> None:
+    """Remove scratch folders of a process that was killed; they hold copies of the records.
+
+    Call it while the store's lock is held, so that no other process has any.
+    """
+    for what in ("backup", "restore"):
+        for folder in store.parent.glob(f".{glob.escape(store.name)}.{what}-*"):
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def note_shards(snapshot: Path, shards: Iterable[Shard]) -> None:

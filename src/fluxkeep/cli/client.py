@@ -128,8 +128,8 @@ class Answer:
     def __init__(self, connection: http.client.HTTPConnection, response: http.client.HTTPResponse) -> None:
         self._connection = connection
         self.response = response
-        packed = response.getheader("Content-Encoding") == "gzip"
-        self.body: IO[bytes] = gzip.GzipFile(fileobj=response, mode="rb") if packed else response  # type: ignore[assignment]
+        self.packed = response.getheader("Content-Encoding") == "gzip"
+        self.body: IO[bytes] = gzip.GzipFile(fileobj=response, mode="rb") if self.packed else response  # type: ignore[assignment]
 
     def __enter__(self) -> Answer:
         return self
@@ -151,8 +151,15 @@ class Answer:
 
     def chunks(self) -> Iterator[bytes]:
         """The body in pieces."""
+        return self._pieces(self.body)
+
+    def packed_chunks(self) -> Iterator[bytes]:
+        """The body in pieces as it was sent, which is gzip where `packed` says so."""
+        return self._pieces(self.response)
+
+    def _pieces(self, body: IO[bytes] | http.client.HTTPResponse) -> Iterator[bytes]:
         try:
-            while chunk := self.body.read(_CHUNK_BYTES):
+            while chunk := body.read(_CHUNK_BYTES):
                 yield chunk
         except (OSError, EOFError, http.client.HTTPException) as error:
             raise CommandFailed("unexpected EOF") from error

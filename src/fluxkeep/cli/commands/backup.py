@@ -117,7 +117,11 @@ def _shard(
             failing(f"failed to backup shard {ident}"),
             session.client.open("GET", f"/api/v2/backup/shards/{ident}", headers=headers) as answer,
         ):
-            _save(folder / name, answer.chunks(), packed)
+            if packed and answer.packed:
+                # As it came: unpacking and packing again would cost more than all the rest.
+                _save(folder / name, answer.packed_chunks(), False)
+            else:
+                _save(folder / name, answer.chunks(), packed)
     except CommandFailed as error:
         refused = error.__cause__
         if isinstance(refused, ServerRefused) and refused.status == 404:
