@@ -76,7 +76,8 @@ def _collect(answer: Answer) -> dict[FieldType, list[pl.DataFrame]]:
 
 def _blocks(series: Sequence[FieldSeries], kind: FieldType, frame: pl.DataFrame, scan: Scan) -> Iterable[Block]:
     """The rows of one value type: a block for each set of tag keys."""
-    present = frame["series"].unique().sort().to_list()
+    ordinals = frame["series"].to_numpy()
+    present = np.unique(ordinals).tolist()
     if scan.predicate is not None:
         present = [p for p in present if not _impossible(scan.predicate, series[p].type)]
     shapes: dict[tuple[str, ...], list[int]] = {}
@@ -85,7 +86,7 @@ def _blocks(series: Sequence[FieldSeries], kind: FieldType, frame: pl.DataFrame,
     for tags, members in shapes.items():
         ids = np.full(len(series), -1, np.int32)
         ids[members] = np.arange(len(members), dtype=np.int32)
-        numbered = frame.with_columns(pl.Series(TABLE, ids[frame["series"].to_numpy()], dtype=pl.Int32))
+        numbered = frame.hstack([pl.Series(TABLE, ids[ordinals], dtype=pl.Int32)])
         if len(members) < len(series):
             numbered = numbered.filter(pl.col(TABLE) >= 0)
         keys = _keys([series[m] for m in members], tags, members)
@@ -125,11 +126,13 @@ def _shaped(keys: pl.DataFrame, kind: ColumnType, frame: pl.DataFrame, scan: Sca
     bounds = scan.time_range
     if scan.spec is not None and scan.spec.window is not None:
         return _windowed(keys, names, kind, frame, scan)
-    keys = keys.with_columns(
-        pl.lit(bounds.start, pl.Int64).alias("_start"), pl.lit(bounds.stop, pl.Int64).alias("_stop")
-    ).select(ORDER, "_start", "_stop", *names)
+    # Frames are put together by hand here: an expression has a fixed cost that a small answer would feel.
+    start = pl.repeat(bounds.start, keys.height, dtype=pl.Int64, eager=True).alias("_start")
+    stop = pl.repeat(bounds.stop, keys.height, dtype=pl.Int64, eager=True).alias("_stop")
+    keys = pl.DataFrame([keys[ORDER], start, stop, *(keys[name] for name in names)])
     with_time = scan.aggregate is None or scan.aggregate.is_selector
-    rows = frame.select(TABLE, *([pl.col("time").alias("_time")] if with_time else []), pl.col("value").alias("_value"))
+    times = [frame["time"].alias("_time")] if with_time else []
+    rows = pl.DataFrame([frame[TABLE], *times, frame["value"].alias("_value")])
     columns = _columns(names, kind, with_time=with_time, value_last=scan.aggregate is Aggregate.MEAN)
     return Block(columns, ("_start", "_stop", *names), keys, rows)
 
