@@ -160,6 +160,7 @@ def build(settings: Settings, clock: Clock, house: contextlib.ExitStack) -> Appl
     house.callback(credentials.close)
     engine = Engine(settings.engine_path, clock, _storage_options(settings))
     house.callback(engine.close)
+    metrics.corrupt_files.set_function(lambda: len(engine.corrupt_files))
     rules = PointRules(
         string_bytes_max=None if settings.flag("storage-no-validate-field-size") else STRING_BYTES_MAX,
         printable_keys=settings.flag("storage-validate-keys"),
