@@ -33,7 +33,7 @@ from fluxkeep.api.responses import COMPATIBLE_VERSION, Stream
 from fluxkeep.api.routing import Match, Router
 from fluxkeep.api.urls import parse_query
 from fluxkeep.api.v2.sessions import session_cookie
-from fluxkeep.errors import FluxkeepError, TooLarge, Unavailable
+from fluxkeep.errors import FluxkeepError, InvalidInput, TooLarge, Unavailable
 from fluxkeep.logs import get_logger
 from fluxkeep.metrics import Metrics
 
@@ -76,11 +76,11 @@ class Incoming(Protocol):
         ...
 
     def body(self) -> Awaitable[bytes]:
-        """All of the body."""
+        """All of the body; InvalidInput when it was cut off."""
         ...
 
     def chunks(self) -> AsyncIterator[bytes]:
-        """The body in pieces."""
+        """The body in pieces; InvalidInput when it was cut off."""
         ...
 
 
@@ -327,11 +327,25 @@ class _RsgiRequest:
         return str(self._scope.client).rpartition(":")[0]
 
     async def body(self) -> bytes:
-        return bytes(await self._protocol())
+        try:
+            return bytes(await self._protocol())
+        except RuntimeError:
+            # The server's word for a client that has gone.
+            raise _cut_off() from None
 
     async def chunks(self) -> AsyncIterator[bytes]:
+        # The server ends every body with one empty piece, and says of a broken one no more than a second: taking
+        # it for whole would store half a line as a line. Trailers look the same; no client of ours sends them.
+        ended = False
         async for chunk in self._protocol:
+            if ended and not chunk:
+                raise _cut_off()
+            ended = not chunk
             yield bytes(chunk)
+
+
+def _cut_off() -> FluxkeepError:
+    return InvalidInput("unable to read data: unexpected EOF")
 
 
 class _Counters:

@@ -45,6 +45,8 @@ def decode_json(body: bytes, kind: type[T]) -> T:
         return msgspec.json.decode(body, type=kind)
     except msgspec.ValidationError as error:
         raise BadBody(str(error), well_formed=True) from None
+    except RecursionError:
+        raise BadBody("exceeded max depth") from None
     except (msgspec.DecodeError, UnicodeDecodeError):
         return _decode_first(body, kind)
 

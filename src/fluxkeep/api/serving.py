@@ -108,7 +108,7 @@ async def serve(
         on_listening: Called once when connections are accepted.
         on_stopping: Called once with the signal's name.
     """
-    from granian.constants import Interfaces, SSLProtocols
+    from granian.constants import HTTPModes, Interfaces, SSLProtocols
     from granian.http import HTTP1Settings
     from granian.server.embed import Server
 
@@ -117,6 +117,8 @@ async def serve(
         address=address.host,
         port=address.port,
         interface=Interfaces.RSGI,
+        # A broken upload over HTTP/2 cannot be told from a whole one here; clients that offer both fall back.
+        http=HTTPModes.http1,
         websockets=False,
         log_enabled=False,
         backlog=_BACKLOG,
