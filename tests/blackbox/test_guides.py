@@ -30,9 +30,8 @@ def run(name: str, server: Server, folder: Path) -> list[str]:
     for stopped, block in blocks:
         if stopped:
             server.stop()
-        script = (
-            f"test -f .variables && . ./.variables\n{block}\ndeclare -p BUCKET OPERATOR TOKEN > .variables 2> /dev/null || true"
-        )
+        keep = "declare -p BUCKET OPERATOR TOKEN > .variables 2> /dev/null || true"
+        script = f"test -f .variables && . ./.variables\n{block}\n{keep}"
         done = subprocess.run(
             ["bash", "-eo", "pipefail", "-c", "touch .variables\n" + script],
             cwd=folder, env=environ, capture_output=True, text=True, timeout=120, check=False,
