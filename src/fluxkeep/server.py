@@ -167,7 +167,7 @@ def build(settings: Settings, clock: Clock, house: contextlib.ExitStack) -> Appl
     )
     ingest = Ingest(engine, clock, rules=rules, metrics=metrics)
     limits = _limits(settings)
-    flux = FluxEngine(memory_bytes_max=settings.number("query-memory-bytes"))
+    flux = FluxEngine(memory_bytes_max=settings.number("query-memory-bytes") or _query_memory_bytes())
     queries = Queries(tenancy.directory, engine.reader, _Effects(ingest, org_secrets), clock, flux)
     housekeeping = Housekeeping()
     housekeeping.every(_FLUSH_SECONDS, credentials.authenticator.flush)
@@ -331,6 +331,11 @@ def _credential_options(settings: Settings) -> CredentialOptions:
             length_ns=settings.number("session-length") * MINUTE, renew=not settings.flag("session-renew-disabled")
         ),
     )
+
+
+def _query_memory_bytes() -> int:
+    """What one query may hold where no option says it: a quarter of the machine's memory."""
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 4
 
 
 def _make_private_folder(path: Path) -> None:

@@ -214,3 +214,10 @@ def test_pushed_down_equals_computed_here(
         patch.setattr(select_module, "push_down", lambda *_: None)
         computed = results(sources, query)
     assert json.dumps(pushed) == json.dumps(computed)
+
+
+def test_a_chain_of_conditions_has_an_end(sources: MemorySources) -> None:
+    chain = " OR ".join(f"host = 'h{i}'" for i in range(3_000))
+    answers = results(sources, f"SELECT v FROM m WHERE {chain}; SHOW DATABASES")
+    assert answers[0] == {"statement_id": 0, "error": "the statement's expression is too long"}
+    assert "error" not in answers[1]

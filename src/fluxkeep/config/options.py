@@ -100,7 +100,7 @@ REFERENCE: tuple[Option, ...] = (
     Option("e2e-testing", B, False, "for tests only"),
     Option("query-concurrency", N, 1024, "queries at work at once; 0 is no limit"),
     Option("query-queue-size", N, 1024, "queries that may wait"),
-    Option("query-memory-bytes", N, 0, "memory of one query; 0 is no limit", effective=True),
+    Option("query-memory-bytes", N, 0, "memory of one query; 0 is a quarter of the machine's", effective=True),
     Option("query-initial-memory-bytes", N, 0, "memory a query begins with"),
     Option("query-max-memory-bytes", N, 0, "memory of all queries; 0 is no limit"),
     Option("influxql-max-select-point", N, 0, "points a SELECT may read; 0 is no limit"),

@@ -68,6 +68,9 @@ def _run(
             yield Result(statement_id=at, error=error.message)
         except Internal:
             raise
+        except RecursionError:
+            # Nesting is bounded by the parser, chains of operators are not.
+            yield Result(statement_id=at, error="the statement's expression is too long")
         except FluxkeepError as error:
             yield Result(statement_id=at, error=error.message)
             for later in range(at + 1, len(statements)):
