@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import test from "node:test";
 import { ApiError, basic, classify, createApi } from "../src/lib/api.js";
+import { partialReport } from "../src/lib/buckets.js";
 import { fluxString, influxqlIdentifier, parse, Tables } from "../src/lib/csv.js";
 import { allAccessSet, allows, kindOf, operatorSet, spell, summary } from "../src/lib/perms.js";
 import { match, safeNext, withQuery } from "../src/lib/router.js";
@@ -130,4 +131,24 @@ test("times and durations", () => {
   assert.equal(parseDuration("x"), null);
   assert.equal(relative("2026-01-01T00:00:00Z", Date.parse("2026-01-01T00:03:10Z")), "3 minutes ago");
   assert.equal(relative("2026-01-03T00:00:00Z", Date.parse("2026-01-01T00:00:00Z")), "in 2 days");
+});
+
+test("what became of a write that was not wholly stored", () => {
+  const prefix = "failure writing points to database: partial write: ";
+  const conflict = `${prefix}field type conflict: input field "v" on measurement "m" is type string, already exists as type float dropped=1`;
+  assert.deepEqual(partialReport(conflict, 3), {
+    title: "Partly stored: 1 point was dropped, the others were stored",
+    reason: 'field type conflict: input field "v" on measurement "m" is type string, already exists as type float',
+    lines: [],
+  });
+  const bound = "dropped because it violates a Retention Policy Lower Bound at 2026-01-01T00:00:00Z";
+  const old = `${prefix}dropped 2 points outside retention policy of duration 1h0m0s - oldest point m,t=a b at 1970-01-01T00:00:00Z ${bound}, newest point m at 1970-01-01T00:00:01Z ${bound} dropped=2 for database: 0a for retention policy: autogen`;
+  const told = partialReport(old, 2);
+  assert.equal(told.title, "Nothing was stored: 2 points were dropped");
+  const why = "violates a Retention Policy Lower Bound at 2026-01-01T00:00:00Z";
+  assert.deepEqual(told.lines, [
+    { line: "m,t=a b at 1970-01-01T00:00:00Z", reason: why },
+    { line: "m at 1970-01-01T00:00:01Z", reason: why },
+  ]);
+  assert.equal(partialReport("unable to parse 'm v'", 1), null);
 });

@@ -24,8 +24,17 @@ export function parseReport(message) {
   return [...message.matchAll(/unable to parse '([\s\S]*?)': ([^\n]*)/g)].map(([, line, reason]) => ({ line, reason }));
 }
 
-/** How many points were dropped of a write that was partly stored, and why. */
-export function partialReport(message) {
-  const found = /partial write: ([\s\S]*?) dropped=(\d+)/.exec(message);
-  return found ? { reason: found[1], dropped: Number(found[2]) } : null;
+/**
+ * What became of a write that was not wholly stored: {title, reason, lines}, or null when it is no such message.
+ * The server names points only where retention took them, the oldest and the newest; `sent` is how many were sent.
+ */
+export function partialReport(message, sent) {
+  const found = /partial write: ([\s\S]*) dropped=(\d+)/.exec(message);
+  if (!found) return null;
+  const [reason, dropped] = [found[1], Number(found[2])];
+  const lines = [...reason.matchAll(/(?:oldest|newest) point (.*?) at (\S+) dropped because it (violates [^,]*)/g)].map(([, key, time, why]) => ({ line: `${key} at ${time}`, reason: why }));
+  const gone = `${dropped} point${dropped === 1 ? " was" : "s were"} dropped`;
+  const title = dropped === 0 ? "Stored, but not all as it was written" : dropped >= sent ? `Nothing was stored: ${gone}` : `Partly stored: ${gone}, the others were stored`;
+  const once = lines.filter(({ line }, i) => lines.findIndex((other) => other.line === line) === i);
+  return { title, reason, lines: once };
 }

@@ -89,9 +89,9 @@ function WriteBox({ bucketID, onWritten }) {
       setOutcome({ kind: "ok", title: "Written" });
       onWritten();
     } catch (failure) {
-      const partial = failure.status === 422 && partialReport(failure.message);
+      const partial = failure.status === 422 && partialReport(failure.message, text.split("\n").filter((line) => line.trim() && !line.startsWith("#")).length);
       if (partial) {
-        setOutcome({ kind: "warn", title: `Partly stored: ${partial.dropped} point${partial.dropped === 1 ? " was" : "s were"} dropped`, message: partial.reason });
+        setOutcome({ kind: "warn", title: partial.title, lines: partial.lines, message: partial.reason });
         onWritten();
       } else if (failure.status === 400) setOutcome({ kind: "bad", title: "Nothing was stored", lines: parseReport(failure.message), message: failure.message });
       else setOutcome({ kind: "bad", title: "Nothing was stored", message: failure.message });
