@@ -87,7 +87,7 @@ def test_line_protocol_good_bad_and_partly_good(buckets: Page, house: dict[str, 
     page.expect("/api/v2/write", 422)
     page.type("Lines", 'temperature,room=kitchen celsius="warm"\ntemperature,room=cellar celsius=12')
     page.click("button", "Write")
-    page.says("Partly stored: 1 point was dropped")
+    page.says("Partly stored: 1 point was dropped, the others were stored")
     answer = bare.flux(
         house["auth"]["token"], 'from(bucket: "house") |> range(start: -1h) |> keep(columns: ["_value"])'
     )
@@ -105,6 +105,21 @@ for (let i = 0; i < data.length; i += 4) {
 }
 return false;
 """
+
+
+def test_the_legend_holds_markers_and_names_in_line(page: Page, house: dict[str, Any], bare: Server) -> None:
+    lines = "\n".join(f"climate,room={room} celsius={n} {n}" for room in ("attic", "cellar") for n in (1, 2))
+    assert bare.write(house["auth"]["token"], lines).status == 204
+    page.sign_in()
+    page.open(f"/orgs/{house['org']['id']}/load-data/buckets/{house['bucket']['id']}")
+    page.wait(lambda: page.js("return document.querySelector('.u-legend') !== null"), "a legend is drawn")
+    named = page.js("return [...document.querySelectorAll('.u-legend .u-series')].map((e) => e.innerText.trim())")
+    assert named == ["room=attic", "room=cellar"]
+    middles = page.js(
+        "const middle = (e) => { const r = e.getBoundingClientRect(); return r.top + r.height / 2; };"
+        "return [...document.querySelectorAll('.u-legend .u-marker, .u-legend .u-label')].map(middle)"
+    )
+    assert max(middles) - min(middles) <= 1, middles
 
 
 def test_names_are_text_wherever_they_stand(page: Page, house: dict[str, Any], bare: Server) -> None:

@@ -45,7 +45,7 @@ export function draw(box, tables, tz) {
       width: box.clientWidth || 400,
       height: 220,
       tzDate: tz === "UTC" ? (ts) => uPlot.tzDate(new Date(ts * 1000), "Etc/UTC") : (ts) => new Date(ts * 1000),
-      legend: { show: lines.length > 1 && lines.length <= 8 },
+      legend: { show: lines.length > 1 && lines.length <= 8, live: false },
       axes: [axis, { ...axis, size: 60 }],
       series: [
         {},
