@@ -226,6 +226,16 @@ def test_a_token_by_keyboard_alone(page: Page, house: dict[str, Any]) -> None:
     page.wait(lambda: _focused(page) == "Filter buckets", "the filter has the focus")
 
 
+def test_a_change_of_page_is_said(page: Page, house: dict[str, Any]) -> None:
+    page.sign_in()
+    page.one("heading", "API Tokens")
+    page.click("link", "Buckets")
+    page.one("heading", "Buckets")
+    spoken = page.driver.find_element("css selector", "[data-testid=spoken]")
+    page.wait(lambda: spoken.get_attribute("textContent") == "Buckets · house · fluxkeep", "the title is said")
+    assert spoken.get_attribute("aria-live") == "polite"
+
+
 def test_a_narrow_screen(page: Page, house: dict[str, Any], bare: Server) -> None:
     _furnish(bare, house)
     size = {"width": 360, "height": 740, "deviceScaleFactor": 1, "mobile": False}

@@ -182,8 +182,11 @@ export function App() {
   }, [route?.name, org?.name]);
   const shown = `${state.phase} ${path}`;
   const before = useRef(shown);
+  const [spoken, setSpoken] = useState("");
   useEffect(() => {
     if (before.current !== shown && !document.querySelector("dialog[open]")) document.querySelector("h1")?.focus({ preventScroll: true });
+    // A screen reader hears where it is even when the focus could not go to the heading.
+    if (before.current !== shown) setSpoken(document.title);
     before.current = shown;
   }, [shown]);
 
@@ -236,6 +239,7 @@ export function App() {
           />
         </Dialog>
       )}
+      <div class="visually-hidden" aria-live="polite" data-testid="spoken">{spoken}</div>
       <Toasts items={toasts} onDone={(id) => setToasts((all) => all.filter((one) => one.id !== id))} />
     </Page.Provider>
   );
