@@ -328,6 +328,43 @@ def test_details_show_all_and_take_permissions_away(tokens: Page, house: dict[st
     assert [p["action"] for p in left] == ["read"]
 
 
+def _people(server: Server, house: dict[str, Any], count: int) -> list[dict[str, Any]]:
+    """Users, each with a token of the organization."""
+    operator, org = house["auth"]["token"], house["org"]["id"]
+    made = [server.ask("POST", "/api/v2/users", operator, {"name": f"user {n:02}"}).json for n in range(count)]
+    for user in made:
+        permission = bucket_permission("read", org, house["bucket"]["id"])
+        wish = {"orgID": org, "userID": user["id"], "description": f"of {user['name']}", "permissions": [permission]}
+        assert server.ask("POST", "/api/v2/authorizations", operator, wish).status == 201
+    return made
+
+
+def test_tokens_of_inactive_owners_are_warned_of(tokens: Page, house: dict[str, Any], bare: Server) -> None:
+    page = tokens
+    user, _ = _people(bare, house, 2)
+    page.click("button", "Refresh")
+    _row(page, "of user 01")
+    assert page.all("note") == []
+    bare.ask("PATCH", f"/api/v2/users/{user['id']}", house["auth"]["token"], {"status": "inactive"})
+    page.click("button", "Refresh")
+    note = page.one("note", "1 token does not work, because the owner is inactive: user 00")
+    assert note.is_displayed()
+
+
+def test_many_owners_are_typed_not_picked(tokens: Page, house: dict[str, Any], bare: Server) -> None:
+    page = tokens
+    _people(bare, house, 12)
+    page.click("button", "Refresh")
+    page.says("13 of 13 shown")
+    box = page.one("textbox", "Owner")
+    offered = page.js("return [...arguments[0].list.options].map((o) => o.value)", box)
+    assert offered == ["house", *(f"user {n:02}" for n in range(12))]
+    box.send_keys("user 07", Keys.ENTER)
+    page.says("1 of 13 shown")
+    assert "owner=user+07" in page.path
+    _row(page, "of user 07")
+
+
 def _seed(server: Server, house: dict[str, Any], count: int) -> None:
     """Copies of one token, straight into the store of a stopped server: so many requests would take too long."""
     _make(server, house, "seed 00000")

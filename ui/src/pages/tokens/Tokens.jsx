@@ -13,6 +13,8 @@ import { Generate } from "./Generate.jsx";
 import { Icon } from "../../parts/Icon.jsx";
 
 const FRESH_MS = 30_000;
+// More than this are typed, not picked from a list.
+const FEW = 12;
 const OPTIONAL = ["Access", "Owner", "Created", "Last used", "Expires"];
 const SORTS = {
   description: (t) => t.description || null,
@@ -29,6 +31,7 @@ export function Tokens() {
   const page = usePage();
   const { api, org, me, query, setQuery, tz, toast, may, hint, refreshHint, revived, flags } = page;
   const [tokens, setTokens] = useState(null);
+  const [asleep, setAsleep] = useState(new Set());
   const [error, setError] = useState("");
   const [loading, setLoading] = useState(false);
   const [selected, setSelected] = useState(new Set());
@@ -61,6 +64,11 @@ export function Tokens() {
     return () => window.removeEventListener("focus", onFocus);
   }, [load]);
 
+  // Who sees no other users sees no tokens of theirs either.
+  useEffect(() => {
+    if (!isOperator || !tokens || loading) return;
+    api.pages("/api/v2/users", "users").then((users) => setAsleep(new Set(users.filter((u) => u.status === "inactive").map((u) => u.id))), () => {});
+  }, [isOperator, loading]);
   const rows = useMemo(() => rowsOf(tokens ?? []), [tokens]);
   const sort = { id: SORTS[query.sort] ? query.sort : "created", dir: query.dir === "asc" ? "asc" : query.dir === "desc" ? "desc" : query.sort ? "asc" : "desc" };
   const shown = useMemo(
@@ -141,7 +149,8 @@ export function Tokens() {
   );
   const unique = (values) => [...new Set(values)].filter(Boolean).sort();
   const chosen = shown.filter((t) => selected.has(t.id));
-  const warnings = warningsOf(rows);
+  const owners = unique(rows.map((t) => t.user));
+  const warnings = warningsOf(rows, asleep);
   const opened = query.id && rows.find((t) => t.id === query.id);
 
   return (
@@ -173,7 +182,13 @@ export function Tokens() {
         </label>
         {facet("status", "Status", ["active", "inactive", "expired", "expiring"])}
         {facet("type", "Type", ["Operator", "All Access", "Read/Write", "Custom"])}
-        {facet("owner", "Owner", unique(rows.map((t) => t.user)))}
+        {owners.length > FEW ? (
+          <label class="facet">
+            <span class="visually-hidden">Owner</span>
+            <input list="owners" placeholder="Owner: any" value={query.owner ?? ""} onChange={(e) => setQuery({ owner: e.currentTarget.value })} />
+            <datalist id="owners">{owners.map((name) => <option key={name} value={name} />)}</datalist>
+          </label>
+        ) : facet("owner", "Owner", owners)}
         {facet("bucket", "Bucket", unique(rows.flatMap((t) => t.buckets)))}
         {isOperator && <Check label="All organizations" checked={everywhere} onChange={(e) => setQuery({ scope: e.currentTarget.checked ? "all" : "" })} />}
         <Menu
@@ -277,12 +292,17 @@ export function Tokens() {
 
 const QUIET_MS = 90 * 86_400_000;
 
-function warningsOf(rows) {
+function warningsOf(rows, asleep) {
   const operators = rows.filter((t) => t.kind === "Operator" && t.state !== "expired" && t.status === "active");
   const found = [];
   const quiet = operators.filter((t) => Date.now() - Date.parse(t.lastUsedAt ?? t.createdAt) > QUIET_MS);
   if (quiet.length) found.push(`${quiet.length} operator token${quiet.length > 1 ? "s have" : " has"} not been used for 90 days: ${quiet.map((t) => t.description || t.id).join(", ")}`);
   if (operators.length > 1) found.push(`${operators.length} operator tokens are active; each of them can do everything.`);
+  const orphans = rows.filter((t) => asleep.has(t.userID));
+  if (orphans.length) {
+    const owners = [...new Set(orphans.map((t) => t.user))].sort();
+    found.push(`${orphans.length} token${orphans.length > 1 ? "s do" : " does"} not work, because the owner is inactive: ${owners.join(", ")}`);
+  }
   return found;
 }
 
