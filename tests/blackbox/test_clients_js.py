@@ -95,7 +95,8 @@ class TestBeginning:
 
 class TestWriting:
     def test_batches_packed_and_not(self, seen: Any) -> None:
-        assert seen["batches"] == [100, 100, 50]
+        # Batches are sent side by side, so the order in which they are answered is open.
+        assert sorted(seen["batches"]) == [50, 100, 100]
 
     def test_every_type_comes_back(self, seen: Any) -> None:
         assert seen["rows"]["length"] == 250

@@ -125,8 +125,14 @@ class Page:
         self.one("menuitem", item, exact=False).click()
 
     def press(self, *keys: str) -> None:
-        """Into whatever has the focus."""
-        self.driver.switch_to.active_element.send_keys(*keys)
+        """Into whatever has the focus, also where it is drawn anew in that moment."""
+        for _ in range(5):
+            try:
+                self.driver.switch_to.active_element.send_keys(*keys)
+            except StaleElementReferenceException:
+                continue
+            return
+        raise AssertionError("what has the focus is drawn anew all the time")
 
     def js(self, code: str, *args: Any) -> Any:
         return self.driver.execute_script(code, *args)
