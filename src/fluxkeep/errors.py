@@ -20,6 +20,8 @@
 Classes are told apart by what the caller can do about them. Rooms subclass
 where they raise. Codes become statuses and bodies in `api/errors.py` alone.
 
+Outside the tree stands `Abandoned`: no failure, and sent to nobody.
+
 Source: http-api.md §1.3.
 """
 
@@ -147,3 +149,11 @@ class Unavailable(FluxkeepError):
 
 class DeviceFull(Unavailable):
     """No space is left for what must be durable; reads and deletes go on."""
+
+
+class Abandoned(Exception):  # an event, as asyncio's CancelledError
+    """The client has gone, and what it asked for stops.
+
+    Not a `FluxkeepError`: rooms catch those to give them a place, another kind or a row in the
+    answer, and this has to pass through all of them.
+    """

@@ -77,6 +77,7 @@ from fluxkeep.metastore.engine import MetaStore
 from fluxkeep.metrics import Metrics
 from fluxkeep.query.databases import CallerDatabases
 from fluxkeep.query.service import Queries
+from fluxkeep.query.watched import watched
 from fluxkeep.resources.dashboards import Dashboards
 from fluxkeep.resources.labels import Labels
 from fluxkeep.resources.sealing import Seal
@@ -209,7 +210,9 @@ def build(settings: Settings, clock: Clock, house: contextlib.ExitStack) -> Appl
         *write.endpoints(ingest, tenancy.directory, body_bytes_max=limits.body_bytes_max),
         *v1_write.endpoints(ingest, tenancy.dbrps, body_bytes_max=limits.body_bytes_max),
         *delete.endpoints(tenancy.directory, ingest.delete),
-        *v1_query.endpoints(lambda access: CallerDatabases(access, tenancy, engine.reader, ingest.delete), clock),
+        *v1_query.endpoints(
+            lambda access, gone: CallerDatabases(access, tenancy, watched(engine.reader, gone), ingest.delete), clock
+        ),
     ]
     endpoints.append(root.contract_endpoint(endpoints))
     audit_log = AuditLog(store.path.with_name("audit.log"), clock, fail_closed=settings.flag("audit-fail-closed"))

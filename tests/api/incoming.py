@@ -29,9 +29,13 @@ class Request:
     query_string: str = ""
     content: bytes = b""
     client: str = "127.0.0.1"
+    leaves: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def body(self) -> bytes:
         return self.content
+
+    async def left(self) -> None:
+        await self.leaves.wait()
 
     async def chunks(self) -> AsyncIterator[bytes]:
         for at in range(0, len(self.content), 3):

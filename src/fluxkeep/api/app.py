@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import threading
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from typing import Any, Protocol
@@ -33,11 +34,13 @@ from fluxkeep.api.responses import COMPATIBLE_VERSION, Stream
 from fluxkeep.api.routing import Match, Router
 from fluxkeep.api.urls import parse_query
 from fluxkeep.api.v2.sessions import session_cookie
-from fluxkeep.errors import FluxkeepError, InvalidInput, TooLarge, Unavailable
+from fluxkeep.errors import Abandoned, FluxkeepError, InvalidInput, TooLarge, Unavailable
 from fluxkeep.logs import get_logger
 from fluxkeep.metrics import Metrics
 
 _COMMON = [("x-influxdb-build", "OSS"), ("x-influxdb-version", COMPATIBLE_VERSION)]
+# What figures and the log call a request whose client left before the answer. Nobody sees it.
+_ABANDONED_STATUS = 499
 _SECRET_HEADERS = frozenset(("authorization", "cookie"))
 _PREFLIGHT = {
     "access-control-allow-methods": "POST, GET, OPTIONS, PUT, DELETE, PATCH",
@@ -81,6 +84,10 @@ class Incoming(Protocol):
 
     def chunks(self) -> AsyncIterator[bytes]:
         """The body in pieces; InvalidInput when it was cut off."""
+        ...
+
+    def left(self) -> Awaitable[None]:
+        """Returns when the client has closed the connection; may be cancelled."""
         ...
 
 
@@ -152,6 +159,10 @@ class Application:
         endpoint = match.route.endpoint(request.method) if match else None
         try:
             response = await self._handle(request, match, endpoint)
+        except Abandoned as error:
+            # Its frames hold tables, and it is held by the future that brought it here.
+            error.with_traceback(None)
+            response = Response(None, _ABANDONED_STATUS)
         except FluxkeepError as error:
             response = error_response(error)
             if response.status_code >= 500:
@@ -209,14 +220,36 @@ class Application:
         if match.slash and endpoint.style is Style.C and is_guarded(request.path):
             return self.router.redirect(request.method, request.path, request.query_string)
         call = self._call(request, match, endpoint, access, query, await self._read_body(request))
-        if endpoint.runs is Runs.LOOP:
+        if endpoint.packs:
+            response = await self._watched(request, endpoint, call)
+            self._pack(request, response)
+        elif endpoint.runs is Runs.LOOP:
             response = endpoint.handler(call)
         else:
             response = await self._pool.run(endpoint.handler, call)
-        if endpoint.packs:
-            self._pack(request, response)
         if access is not None and access.principal.renewed_until is not None:
             self._renew(request, response, access.principal.renewed_until)
+        return response
+
+    async def _watched(self, request: Incoming, endpoint: Endpoint, call: Call) -> Response:
+        """Run a handler on the pool and tell it, by `call.gone`, when the client leaves."""
+        gone = threading.Event()
+
+        async def watch() -> None:
+            await request.left()
+            gone.set()
+
+        call.gone = gone.is_set
+        watcher = asyncio.get_running_loop().create_task(watch())
+        try:
+            response = await self._pool.run(endpoint.handler, call)
+        except BaseException:
+            watcher.cancel()
+            raise
+        if isinstance(response, Stream):
+            response.watcher = watcher
+        else:
+            watcher.cancel()
         return response
 
     def _renew(self, request: Incoming, response: Response, ends_at: int) -> None:
@@ -288,14 +321,17 @@ class Application:
         response.headers["content-encoding"] = "gzip"
 
     async def _send_stream(self, protocol: Any, response: Stream, headers: list[tuple[str, str]]) -> None:
-        transport = protocol.response_stream(response.status_code, headers)
         try:
+            transport = protocol.response_stream(response.status_code, headers)
             while (chunk := await self._next(response.chunks)) is not None:
                 await transport.send_bytes(chunk)
-        except RuntimeError:
-            # The server's word for a client that has gone; the query ends with it.
+        except (Abandoned, RuntimeError) as error:
+            # The latter is the server's word for a client that has gone; the query ends with it.
+            error.with_traceback(None)
             self._log.debug("client.gone")
         finally:
+            if response.watcher is not None:
+                response.watcher.cancel()
             close = getattr(response.chunks, "close", None)
             if close is not None:
                 await self._pool.run(close)
@@ -332,6 +368,9 @@ class _RsgiRequest:
         except RuntimeError:
             # The server's word for a client that has gone.
             raise _cut_off() from None
+
+    async def left(self) -> None:
+        await self._protocol.client_disconnect()
 
     async def chunks(self) -> AsyncIterator[bytes]:
         # The server ends every body with one empty piece, and says of a broken one no more than a second: taking

@@ -40,6 +40,11 @@ class Style(enum.Enum):
     C = "classic"
 
 
+def never() -> bool:
+    """The `gone` of a call whose client is not watched."""
+    return False
+
+
 @dataclass(slots=True)
 class Call:
     """One request as a handler sees it.
@@ -53,6 +58,8 @@ class Call:
         body: The whole body, decompressed where the endpoint says so.
         access: The caller's decisions; absent behind an open gate.
         client: Remote address without port.
+        gone: Whether the client has left; asked from any thread. Only calls to an `Endpoint` that
+            `packs` are watched, others are told that it has not.
     """
 
     method: str
@@ -63,6 +70,7 @@ class Call:
     body: bytes = b""
     maybe_access: Access | None = None
     client: str = ""
+    gone: Callable[[], bool] = never
 
     @property
     def access(self) -> Access:
@@ -94,7 +102,8 @@ class Endpoint:
             permission string such as `write:buckets@org`.
         own_credentials: The handler reads Authorization or Cookie itself (sign-in, password); it
             then finds them in `call.headers`.
-        packs: The answer may be gzip where the client accepts it, and varies by that.
+        packs: The answer may be gzip where the client accepts it, and varies by that; the
+            client is watched, see `Call.gone`.
     """
 
     method: str

@@ -7,6 +7,7 @@ Source: http-api.md §1.2, §1.3.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator, Mapping
 
 import msgspec
@@ -87,10 +88,14 @@ class Stream(Response):
     The pieces are made on the pool of threads, one at a time, as fast as the
     client takes them; when the client goes, `chunks` is closed, so a generator
     can release what it holds in `finally`.
+
+    Attributes:
+        watcher: Waits for the client to leave; cancelled when the last piece is sent.
     """
 
     def __init__(self, chunks: Iterator[bytes], status: int = 200, headers: Mapping[str, str] | None = None) -> None:
         super().__init__(None, status, dict(headers or {}))
         self.chunks = chunks
+        self.watcher: asyncio.Task[None] | None = None
         if "content-length" in self.headers:
             del self.headers["content-length"]

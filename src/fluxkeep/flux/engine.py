@@ -10,7 +10,7 @@ Source: flux.md §7, §8, §9.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -36,7 +36,15 @@ class Engine:
     memory_bytes_max: int = 0
     push_down: bool = True
 
-    def run(self, text: str, *, now_ns: int, sources: Sources, extern: ast.File | None = None) -> Iterator[Result]:
+    def run(
+        self,
+        text: str,
+        *,
+        now_ns: int,
+        sources: Sources,
+        extern: ast.File | None = None,
+        gone: Callable[[], bool] | None = None,
+    ) -> Iterator[Result]:
         """Run a script.
 
         Everything up to the start of execution (syntax, names, types, evaluation, planning,
@@ -47,16 +55,24 @@ class Engine:
             now_ns: The query's time.
             sources: What it may reach.
             extern: Statements that run before the script's.
+            gone: Whether nobody waits for the answer any more; asked between operators and calls.
 
         Raises:
             FluxkeepError: With the reference's texts; from the iterator where a result fails.
+            Abandoned: `gone` said so.
         """
         from fluxkeep.flux.syntax.parser import parse
 
-        return self.run_file(parse(text), now_ns=now_ns, sources=sources, extern=extern)
+        return self.run_file(parse(text), now_ns=now_ns, sources=sources, extern=extern, gone=gone)
 
     def run_file(
-        self, file: ast.File, *, now_ns: int, sources: Sources, extern: ast.File | None = None
+        self,
+        file: ast.File,
+        *,
+        now_ns: int,
+        sources: Sources,
+        extern: ast.File | None = None,
+        gone: Callable[[], bool] | None = None,
     ) -> Iterator[Result]:
         """Run a script that is a tree already; see `run`."""
         from fluxkeep.flux.interpreter.evaluate import Evaluator
@@ -64,7 +80,7 @@ class Engine:
         from fluxkeep.flux.semantic.check import check
 
         check(file, externs=extern)
-        evaluator = Evaluator(now_ns=now_ns, sources=sources, execute=self._demand)
+        evaluator = Evaluator(now_ns=now_ns, sources=sources, execute=self._demand, gone=gone)
         program = evaluator.run(file, extern)
         check_results(program.results)
         # Of equal standing, and the reference's order: by name. Source: recorded answers.

@@ -10,9 +10,9 @@ Source: influxql.md §1 (sequence of statements), §2, §3.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
-from fluxkeep.errors import FluxkeepError, Internal
+from fluxkeep.errors import Abandoned, FluxkeepError, Internal
 from fluxkeep.formats.v1 import Result
 from fluxkeep.influxql.errors import QueryError
 from fluxkeep.influxql.execute.emit import emit
@@ -37,6 +37,7 @@ def execute(
     policy: str = "",
     parameters: Mapping[str, Parameter] | None = None,
     chunk_size: int | None = None,
+    gone: Callable[[], bool] | None = None,
 ) -> Iterator[Result]:
     """Run the statements of a query.
 
@@ -46,6 +47,7 @@ def execute(
         policy: Likewise.
         parameters: Values of bound parameters; see `bind_parameters`.
         chunk_size: Cut series into results of so many rows.
+        gone: Whether nobody waits for the answer any more; asked before each statement.
 
     Returns:
         Results in order. A failing statement's result carries the error, those after it
@@ -53,15 +55,22 @@ def execute(
 
     Raises:
         ParseError: Before anything ran.
+        Abandoned: From the iterator, when `gone` or a reader says so.
     """
     statements = parse(text, parameters)
-    return _run(statements, Databases(sources, database, policy), now_ns, chunk_size)
+    return _run(statements, Databases(sources, database, policy), now_ns, chunk_size, gone)
 
 
 def _run(
-    statements: tuple[Statement, ...], databases: Databases, now_ns: int, chunk_size: int | None
+    statements: tuple[Statement, ...],
+    databases: Databases,
+    now_ns: int,
+    chunk_size: int | None,
+    gone: Callable[[], bool] | None,
 ) -> Iterator[Result]:
     for at, statement in enumerate(statements):
+        if gone is not None and gone():
+            raise Abandoned
         try:
             yield from _statement(statement, at, databases, now_ns, chunk_size)
         except NotSupportedError as error:

@@ -13,11 +13,12 @@ from dataclasses import dataclass
 
 from fluxkeep.access.decisions import Access
 from fluxkeep.clock import Clock
-from fluxkeep.errors import FluxkeepError
+from fluxkeep.errors import Abandoned, FluxkeepError
 from fluxkeep.flux.engine import Engine
 from fluxkeep.ids import OrgID
 from fluxkeep.logs import get_logger
 from fluxkeep.query.readers import CallerSources, Effects, ReaderOf
+from fluxkeep.query.watched import Gone, watched
 from fluxkeep.tenancy.snapshot import Directory
 
 JSONObject = Mapping[str, object]
@@ -67,45 +68,56 @@ class Queries:
         self._engine = engine or Engine()
         self._log = get_logger("query")
 
-    def flux(self, access: Access, org_id: OrgID, query: FluxQuery) -> Iterator[bytes]:
+    def flux(self, access: Access, org_id: OrgID, query: FluxQuery, gone: Gone) -> Iterator[bytes]:
         """The answer as CSV; an empty first piece is never given.
 
         Everything up to the first piece happens before this returns.
 
+        Args:
+            access: Of the caller.
+            org_id: Whose buckets are meant.
+            query: What to run.
+            gone: Whether the client has left; asked often, from the thread that runs the query.
+
         Raises:
             FluxkeepError: Nothing was written yet; with the reference's texts.
+            Abandoned: The client has left; from the iterator too.
         """
         from fluxkeep.formats.annotated_csv import Dialect
 
         dialect = Dialect(annotations=query.annotations, header=query.header, delimiter=query.delimiter)
-        pieces = _gathered(self._run(access, org_id, query, dialect))
+        pieces = _gathered(self._run(access, org_id, query, dialect, gone))
         first = next(pieces, b"")
         return self._guarded(first, pieces, dialect)
 
-    def flux_errors(self, access: Access, org_id: OrgID, query: FluxQuery) -> Iterator[bytes]:
-        """Run a query for its effects; the answer is empty, or the table of an error."""
+    def flux_errors(self, access: Access, org_id: OrgID, query: FluxQuery, gone: Gone | None = None) -> Iterator[bytes]:
+        """Run a query for its effects; the answer is empty, or the table of an error; Abandoned as of `flux`."""
         from fluxkeep.formats.annotated_csv import Dialect, encode_error
 
         dialect = Dialect(annotations=query.annotations, header=query.header, delimiter=query.delimiter)
         try:
-            for _ in self._run(access, org_id, query, dialect):
+            for _ in self._run(access, org_id, query, dialect, gone):
                 pass
         except FluxkeepError as error:
             yield encode_error(error.message, dialect, after_tables=False)
 
-    def _run(self, access: Access, org_id: OrgID, query: FluxQuery, dialect: object) -> Iterator[bytes]:
+    def _run(
+        self, access: Access, org_id: OrgID, query: FluxQuery, dialect: object, gone: Gone | None
+    ) -> Iterator[bytes]:
         from fluxkeep.flux.syntax.ast_json import decode_file, decode_package
         from fluxkeep.formats.annotated_csv import Dialect, encode
 
         assert isinstance(dialect, Dialect)
-        sources = CallerSources(access, org_id, self._directory, self._reader_of, self._effects)
+        reader_of = self._reader_of if gone is None else watched(self._reader_of, gone)
+        sources = CallerSources(access, org_id, self._directory, reader_of, self._effects)
         now_ns = self._clock.now_ns() if query.now_ns is None else query.now_ns
         # The official Python client leaves the file's own type away.
         extern = None if query.extern is None else decode_file({"type": "File", **query.extern})
         if query.text:
-            results = self._engine.run(query.text, now_ns=now_ns, sources=sources, extern=extern)
+            results = self._engine.run(query.text, now_ns=now_ns, sources=sources, extern=extern, gone=gone)
         else:
-            results = self._engine.run_file(decode_package(query.ast), now_ns=now_ns, sources=sources, extern=extern)
+            package = decode_package(query.ast)
+            results = self._engine.run_file(package, now_ns=now_ns, sources=sources, extern=extern, gone=gone)
         yield from encode(results, dialect)
 
     def _guarded(self, first: bytes, pieces: Iterator[bytes], dialect: object) -> Iterator[bytes]:
@@ -116,6 +128,8 @@ class Queries:
             yield first
         try:
             yield from pieces
+        except Abandoned:
+            raise
         except FluxkeepError as error:
             yield encode_error(error.message, dialect, after_tables=True)
         except Exception as error:  # noqa: BLE001  # the status is sent: the table is the only way left to tell

@@ -14,7 +14,7 @@ from urllib.parse import parse_qs
 from starlette.responses import Response
 
 from fluxkeep.access.decisions import Access
-from fluxkeep.api.endpoint import Call, Endpoint, Gate, Style
+from fluxkeep.api.endpoint import Call, Endpoint, Gate, Style, never
 from fluxkeep.api.responses import Stream
 from fluxkeep.clock import Clock
 from fluxkeep.errors import InvalidInput
@@ -25,6 +25,7 @@ _WHOLE_BYTES_MAX = 256 * 1024
 _CHUNK_SIZE = 10_000
 _FORM = "application/x-www-form-urlencoded"
 _FORMATS = frozenset(("application/json", "application/csv", "text/csv", "application/x-msgpack"))
+Gone = Callable[[], bool]
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 
 
@@ -48,15 +49,15 @@ class Request:
     media: str
 
 
-def endpoints(sources_of: Callable[[Access], Sources], clock: Clock) -> list[Endpoint]:
+def endpoints(sources_of: Callable[[Access, Gone], Sources], clock: Clock) -> list[Endpoint]:
     """One endpoint for each method: the reference accepts any.
 
     Args:
-        sources_of: The data that a caller may reach, in the organization of the credential.
+        sources_of: The data that a caller may reach, in the organization of the credential, while the client is there.
     """
 
     def query(call: Call) -> Response:
-        return answer(read_request(call), sources_of(call.access), clock.now_ns())
+        return answer(read_request(call), sources_of(call.access, call.gone), clock.now_ns(), call.gone)
 
     return [
         Endpoint(
@@ -120,10 +121,11 @@ def _multipart_field(content_type: str, body: bytes, name: str) -> str | None:
     return None
 
 
-def answer(request: Request, sources: Sources, now_ns: int) -> Response:
+def answer(request: Request, sources: Sources, now_ns: int, gone: Gone = never) -> Response:
     """Run a request.
 
     Raises:
+        Abandoned: The client has gone.
         InvalidInput: The text or its parameters cannot be read.
     """
     # The engine brings Polars with it, which a server that has not been asked anything need not load.
@@ -147,6 +149,7 @@ def answer(request: Request, sources: Sources, now_ns: int) -> Response:
                 policy=request.policy,
                 parameters=bound,
                 chunk_size=request.chunk_size,
+                gone=gone,
             )
         except ParseError as error:
             raise InvalidInput(f"failed to parse query: {error.message}") from None

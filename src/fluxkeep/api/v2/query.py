@@ -38,9 +38,9 @@ def endpoints(queries: Queries, directory: Directory) -> list[Endpoint]:
                 _detach(queries.flux_errors(call.access, org.id, request))
                 return no_content()
             case "return-no-content-with-error":
-                return Response(b"".join(queries.flux_errors(call.access, org.id, request)), 200, _CSV)
+                return Response(b"".join(queries.flux_errors(call.access, org.id, request, call.gone)), 200, _CSV)
             case _:
-                return _answer(queries.flux(call.access, org.id, request))
+                return _answer(queries.flux(call.access, org.id, request, call.gone))
 
     return [
         Endpoint(

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from fluxkeep.datamodel.tables import Block
 from fluxkeep.datamodel.timerange import TimeRange
-from fluxkeep.errors import FluxkeepError, InvalidInput, Unsupported
+from fluxkeep.errors import Abandoned, FluxkeepError, InvalidInput, Unsupported
 from fluxkeep.flux.execute.failures import Placed
 from fluxkeep.flux.plan.graph import Node, walk
 from fluxkeep.flux.sources import WritableSources
@@ -135,7 +135,16 @@ class Run:
 
         Raises:
             FluxkeepError: Of the kind that an operator raised, with the call's place in front.
+            Abandoned: The client has gone; the run holds nothing any more.
         """
+        try:
+            self._compute_all(root)
+        except Abandoned:
+            self._let_go()
+            raise
+        return self._take(root)
+
+    def _compute_all(self, root: Node) -> None:
         stack = [(root, False)]
         while stack:
             node, ready = stack.pop()
@@ -147,9 +156,14 @@ class Run:
             else:
                 stack.append((node, True))
                 stack.extend((i, False) for i in reversed(node.inputs))
-        return self._take(root)
+
+    def _let_go(self) -> None:
+        for _, size in self._done.values():
+            self.account.give_back(size)
+        self._done.clear()
 
     def _compute(self, node: Node) -> None:
+        self.evaluator.require_client()
         inputs = [self._take(i) for i in node.inputs]
         self._current = node
         try:

@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from fluxkeep.errors import FluxkeepError, InvalidInput, Unsupported
+from fluxkeep.errors import Abandoned, FluxkeepError, InvalidInput, Unsupported
 from fluxkeep.flux.interpreter import operators
 from fluxkeep.flux.interpreter.calls import Call
 from fluxkeep.flux.interpreter.values import (
@@ -77,15 +77,22 @@ class Evaluator:
         now_ns: The query's time, unless the script sets the option `now`.
         sources: Where `from` reads and what it may see.
         execute: Runs a node at once, for the `tableFind` family.
+        gone: Whether nobody waits for the answer any more; None where somebody always does.
     """
 
     def __init__(
-        self, *, now_ns: int, sources: Sources, execute: Callable[[Node, Evaluator], Sequence[Block]] | None = None
+        self,
+        *,
+        now_ns: int,
+        sources: Sources,
+        execute: Callable[[Node, Evaluator], Sequence[Block]] | None = None,
+        gone: Callable[[], bool] | None = None,
     ) -> None:
         self.sources = sources
         self.program = Program()
         self._now_ns = now_ns
         self._execute = execute
+        self._gone = gone
         self._packages: dict[str, PackageValue] = {}
         self._prelude = Scope()
         self.scope = Scope(self._prelude)
@@ -407,6 +414,15 @@ class Evaluator:
                 raise
             raise layered(error, f'error calling function "{name}" @{node.location}: ') from error
 
+    def require_client(self) -> None:
+        """Go on only while somebody waits for the answer.
+
+        Raises:
+            Abandoned: Nobody does.
+        """
+        if self._gone is not None and self._gone():
+            raise Abandoned
+
     def invoke(self, function: Value, arguments: Mapping[str, Value], site: Site) -> Value:
         """Call a function value with named arguments.
 
@@ -420,6 +436,7 @@ class Evaluator:
                         raise InvalidInput(f'missing required keyword argument "{param.name}"')
                 return run(Call(name, arguments, site, self))
             case Closure():
+                self.require_client()
                 return self._invoke_closure(function, arguments)
             case _:
                 raise InvalidInput(f"cannot call function, value is of type {kind_of(function)}")
