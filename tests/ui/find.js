@@ -29,6 +29,7 @@ const nameOf = (e) => {
 const dialogs = document.querySelectorAll("dialog[open]");
 const root = role === "dialog" || role === "status" || !dialogs.length ? document : dialogs[dialogs.length - 1];
 return [...root.querySelectorAll(SELECTORS[role])].filter((e) => {
-  if (!e.getClientRects().length) return false;
+  // What a closed group holds has boxes, and cannot be seen all the same.
+  if (!e.getClientRects().length || !e.checkVisibility()) return false;
   return name === null || (exact ? nameOf(e) === name : nameOf(e).includes(name));
 });

@@ -6,6 +6,7 @@ import { partialReport } from "../src/lib/buckets.js";
 import { fluxString, influxqlIdentifier, parse, Tables } from "../src/lib/csv.js";
 import { allAccessSet, allows, kindOf, operatorSet, spell, summary } from "../src/lib/perms.js";
 import { match, safeNext, withQuery } from "../src/lib/router.js";
+import { commandOf } from "../src/lib/tokens.js";
 import { duration, parseDuration, relative } from "../src/lib/time.js";
 
 const vectors = JSON.parse(readFileSync(new URL("../../tests/access/vectors.json", import.meta.url)));
@@ -151,4 +152,21 @@ test("what became of a write that was not wholly stored", () => {
     { line: "m at 1970-01-01T00:00:01Z", reason: why },
   ]);
   assert.equal(partialReport("unable to parse 'm v'", 1), null);
+});
+
+test("the command that makes the same token", () => {
+  const on = (action, type, id) => ({ action, resource: { type, orgID: "0a", ...(id ? { id } : {}) } });
+  const wish = (permissions, more = {}) => ({ orgID: "0a", description: "", permissions, ...more });
+  assert.equal(
+    commandOf("Custom", wish([on("read", "buckets", "0b"), on("write", "buckets"), on("read", "dashboards")], { description: "it's $HOME" }), "mother of all"),
+    "influx auth create \\\n  --org-id 0a \\\n  --user 'mother of all' \\\n  --description 'it'\\''s $HOME' \\\n  --read-bucket 0b \\\n  --write-buckets \\\n  --read-dashboards",
+  );
+  assert.equal(commandOf("Operator", wish(operatorSet())), "influx auth create \\\n  --org-id 0a \\\n  --operator");
+  assert.match(commandOf("All Access", wish(allAccessSet("0a", "0c"))), /--all-access$/);
+  for (const [permissions, more] of [
+    [[on("read", "telegrafs", "0d")], {}],
+    [[{ action: "read", resource: { type: "orgs", id: "0a" } }], {}],
+    [[on("read", "tasks")], { expiresAt: "2030-01-01T00:00:00Z" }],
+    [[], {}],
+  ]) assert.equal(commandOf("Custom", wish(permissions, more)), "");
 });

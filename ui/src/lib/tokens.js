@@ -55,6 +55,29 @@ export function describe(permissions, names = {}) {
   return text.length > 80 ? `${text.slice(0, 79)}…` : text;
 }
 
+const quoted = (text) => (/^[\w./-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`);
+
+/**
+ * The `influx auth create` that makes the token of a wish, or "" where it has no flags for it: an end, or
+ * permissions on one resource other than a bucket.
+ */
+export function commandOf(shape, { orgID, description, permissions, expiresAt }, owner) {
+  if (expiresAt || permissions.length === 0) return "";
+  const flags = [];
+  if (shape === "Operator") flags.push("--operator");
+  else if (shape === "All Access") flags.push("--all-access");
+  else {
+    for (const { action, resource: { type, id, orgID: within } } of permissions) {
+      if (type === "buckets" && id) flags.push(`--${action}-bucket ${id}`);
+      else if (id || within !== orgID || type === "orgs" || type === "users") return "";
+      else flags.push(`--${action}-${type}`);
+    }
+  }
+  const who = owner ? [`--user ${quoted(owner)}`] : [];
+  const what = description ? [`--description ${quoted(description)}`] : [];
+  return ["influx auth create", `--org-id ${orgID}`, ...who, ...what, ...flags].join(" \\\n  ");
+}
+
 /** Runs work over items, at most `most` at once; gives [{item, error}] in order. */
 export async function inFlight(items, work, most = 4, onStep = () => {}) {
   const results = new Array(items.length);

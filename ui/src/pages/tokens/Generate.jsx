@@ -1,9 +1,10 @@
-import { useEffect, useMemo, useState } from "preact/hooks";
+import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import { usePage } from "../../context.js";
 import { allAccessSet, allows, operatorSet, spell, stripped, TYPES } from "../../lib/perms.js";
-import { describe } from "../../lib/tokens.js";
+import { commandOf, describe } from "../../lib/tokens.js";
 import { Dialog } from "../../parts/Dialog.jsx";
 import { Field } from "../../parts/Field.jsx";
+import { Custom, Each } from "./Choice.jsx";
 
 const DAY_MS = 86_400_000;
 const EXPIRIES = [["7", "7 days"], ["30", "30 days"], ["90", "90 days"], ["date", "On a date…"], ["never", "Never"]];
@@ -12,6 +13,9 @@ const PRESETS = {
   "Grafana reader": (org) => [["read", { type: "buckets", orgID: org }], ["read", { type: "orgs", id: org }]],
   "Task runner": (org) => [["read", { type: "buckets", orgID: org }], ["write", { type: "buckets", orgID: org }], ["read", { type: "tasks", orgID: org }], ["write", { type: "tasks", orgID: org }]],
 };
+// What can be chosen of a type: the items, and what stands beneath them while there are none.
+const LOADING = { items: [], note: "Loading…" };
+const listed = (items, what) => ({ items, note: items.length ? "" : `No ${what} you can see` });
 const NOTES = {
   "All Access": (org) => `It can read and write everything in ${org.name}.`,
   "Read/Write": () => "It reaches the chosen buckets only.",
@@ -29,9 +33,13 @@ export function Generate({ shape, source, preset, onClose, onMade, isOperator })
   const [date, setDate] = useState("");
   const [word, setWord] = useState("");
   const [users, setUsers] = useState([]);
-  const [buckets, setBuckets] = useState(null);
+  const [buckets, setBuckets] = useState(LOADING);
+  const [configurations, setConfigurations] = useState(LOADING);
+  const [types, setTypes] = useState(null);
   const [filter, setFilter] = useState("");
   const [busy, setBusy] = useState(false);
+  // The state is drawn a moment later; a second submit before that would make a second token.
+  const sending = useRef(false);
   const [error, setError] = useState("");
   const [refused, setRefused] = useState("");
   const org = orgs.find((one) => one.id === orgID) ?? here;
@@ -45,27 +53,42 @@ export function Generate({ shape, source, preset, onClose, onMade, isOperator })
     if (isOperator) api.pages("/api/v2/users", "users").then(setUsers, () => {});
   }, []);
   useEffect(() => {
-    setBuckets(null);
+    if (shape === "All Access") api.get("/api/v2/resources").then(setTypes, () => setTypes(TYPES));
+  }, []);
+  useEffect(() => {
+    setBuckets(LOADING);
+    setConfigurations(LOADING);
     if (shape === "Read/Write" || shape === "Custom") {
-      api.pages(`/api/v2/buckets?orgID=${orgID}`, "buckets").then(setBuckets, (failure) => setError(failure.message));
+      api.pages(`/api/v2/buckets?orgID=${orgID}`, "buckets").then((items) => setBuckets(listed(items, "buckets")), (failure) => setBuckets({ items: [], note: failure.message }));
+    }
+    if (shape === "Custom") {
+      api.get(`/api/v2/telegrafs?orgID=${orgID}`).then((got) => setConfigurations(listed(got.configurations, "configurations")), (failure) => setConfigurations({ items: [], note: failure.message }));
     }
   }, [orgID]);
 
   const permissions = useMemo(() => {
     if (shape === "Operator") return operatorSet();
-    if (shape === "All Access") return allAccessSet(orgID, owner);
+    if (shape === "All Access") return types ? allAccessSet(orgID, owner, types) : [];
     return [...picked.values()];
-  }, [shape, orgID, owner, picked]);
+  }, [shape, orgID, owner, picked, types]);
   const beyond = permissions.filter((p) => !allows(hint, p));
-  const names = Object.fromEntries((buckets ?? []).map((b) => [b.id, b.name]));
+  const names = Object.fromEntries([...buckets.items, ...configurations.items].map((one) => [one.id, one.name]));
   const suggested = shape === "All Access" ? `All Access in ${org.name}` : shape === "Operator" ? "" : describe(permissions, names);
   const expiresAt = expiry === "never" ? null : expiry === "date" ? (date ? new Date(`${date}T23:59:59`) : undefined) : new Date(Date.now() + Number(expiry) * DAY_MS);
   const ready =
     permissions.length > 0 && beyond.length === 0 && expiresAt !== undefined &&
     (shape !== "Operator" || (word === "operator" && description.trim() !== ""));
 
-  const set = (wanted, on) => {
+  const wish = {
+    orgID, userID: owner, description: description || suggested, permissions,
+    ...(expiresAt ? { expiresAt: expiresAt.toISOString() } : {}),
+  };
+  const ownerName = owner === me.id ? me.name : users.find((one) => one.id === owner)?.name;
+  const command = commandOf(shape, wish, ownerName);
+
+  const set = (wanted, on, dropped = []) => {
     const next = new Map(picked);
+    for (const p of dropped) next.delete(spell(p));
     for (const p of wanted) {
       if (on) next.set(spell(p), p);
       else next.delete(spell(p));
@@ -74,19 +97,18 @@ export function Generate({ shape, source, preset, onClose, onMade, isOperator })
   };
   const submit = async (event) => {
     event.preventDefault();
-    if (!ready || busy) return;
+    if (!ready || sending.current) return;
+    sending.current = true;
     setBusy(true);
     setError("");
     setRefused("");
     try {
-      const made = await api.post("/api/v2/authorizations", {
-        orgID, userID: owner, description: description || suggested, permissions,
-        ...(expiresAt ? { expiresAt: expiresAt.toISOString() } : {}),
-      });
+      const made = await api.post("/api/v2/authorizations", wish);
       onMade({ ...made, token: "" }, made.token);
     } catch (failure) {
       setError(failure.message);
       setRefused(/permission (\S+) is not allowed/.exec(failure.message)?.[1] ?? "");
+      sending.current = false;
       setBusy(false);
     }
   };
@@ -141,10 +163,14 @@ export function Generate({ shape, source, preset, onClose, onMade, isOperator })
             ))}
           </div>
         )}
-        {(shape === "Read/Write" || shape === "Custom") && (
-          <Buckets buckets={buckets} orgID={orgID} picked={picked} set={set} hint={hint} filter={filter} setFilter={setFilter} refused={refused} />
+        {shape === "Read/Write" && (
+          <fieldset>
+            <legend>Buckets</legend>
+            <input type="search" aria-label="Filter what can be chosen" placeholder="Filter" value={filter} onInput={(e) => setFilter(e.currentTarget.value)} />
+            <Each type="buckets" head="Bucket" words="buckets" items={buckets.items} note={buckets.note} orgID={orgID} picked={picked} set={set} hint={hint} filter={filter} refused={refused} />
+          </fieldset>
         )}
-        {shape === "Custom" && <Types orgID={orgID} orgName={org.name} owner={owner} picked={picked} set={set} hint={hint} filter={filter} refused={refused} />}
+        {shape === "Custom" && <Custom buckets={buckets} configurations={configurations} orgID={orgID} orgName={org.name} owner={owner} picked={picked} set={set} hint={hint} refused={refused} />}
         {shape === "Operator" && <Field label="Type the word operator" value={word} autocomplete="off" spellcheck={false} onInput={(e) => setWord(e.currentTarget.value)} />}
         {beyond.length > 0 && (
           <div class="alert warn">
@@ -162,7 +188,10 @@ export function Generate({ shape, source, preset, onClose, onMade, isOperator })
         )}
         <details>
           <summary>This token will be able to {abilities(shape, permissions, names, org)}</summary>
-          <pre tabIndex={0}>{JSON.stringify({ orgID, description: description || suggested, permissions }, null, 2)}</pre>
+          <h4>From the command line</h4>
+          {command ? <pre tabIndex={0} data-testid="command">{command}</pre> : <p class="mute">The influx command has no flags for this: neither for an end, nor for permissions on one resource other than a bucket.</p>}
+          <h4>Over HTTP</h4>
+          <pre tabIndex={0}>{JSON.stringify(wish, null, 2)}</pre>
         </details>
       </form>
     </Dialog>
@@ -175,105 +204,4 @@ function abilities(shape, permissions, names, org) {
   if (shape === "All Access") return `read and write everything in ${org.name}`;
   const words = describe(permissions, names);
   return words ? words[0].toLowerCase() + words.slice(1) : "do nothing yet";
-}
-
-/** One box of a grid: a permission, on or off; denied where a wider one holds or the caller lacks it. */
-function Box({ label, wanted, picked, set, hint, covered, refused }) {
-  const lacking = !allows(hint, wanted);
-  const name = spell(wanted);
-  return (
-    <td class={`narrow${refused === name ? " refused" : ""}`}>
-      <input
-        type="checkbox"
-        aria-label={label}
-        title={lacking ? `needs ${name}` : undefined}
-        disabled={lacking || covered}
-        checked={covered || picked.has(name)}
-        onChange={(e) => set([wanted], e.currentTarget.checked)}
-      />
-    </td>
-  );
-}
-
-function Buckets({ buckets, orgID, picked, set, hint, filter, setFilter, refused }) {
-  const listed = (buckets ?? []).filter((b) => b.name.toLowerCase().includes(filter.toLowerCase()));
-  const all = (action) => ({ action, resource: { type: "buckets", orgID } });
-  const one = (action, b) => ({ action, resource: { type: "buckets", orgID, id: b.id } });
-  const mine = (action) => listed.map((b) => one(action, b)).filter((p) => allows(hint, p));
-  return (
-    <fieldset>
-      <legend>Buckets</legend>
-      <input type="search" aria-label="Filter what can be chosen" placeholder="Filter" value={filter} onInput={(e) => setFilter(e.currentTarget.value)} />
-      <div class="grid-box" tabIndex={0} role="region" aria-label="Buckets to choose">
-        <table class="grid-table">
-          <thead><tr><th scope="col">Bucket</th><th scope="col" class="narrow">Read</th><th scope="col" class="narrow">Write</th></tr></thead>
-          <tbody>
-            <tr>
-              <th scope="row">All buckets, including future ones</th>
-              {["read", "write"].map((action) => <Box key={action} label={`${action} all buckets, including future ones`} wanted={all(action)} picked={picked} set={set} hint={hint} refused={refused} />)}
-            </tr>
-            <tr>
-              <th scope="row">All listed</th>
-              {["read", "write"].map((action) => {
-                const wanted = mine(action);
-                const on = wanted.filter((p) => picked.has(spell(p))).length;
-                return (
-                  <td class="narrow" key={action}>
-                    <input
-                      type="checkbox"
-                      aria-label={`${action} all listed buckets`}
-                      disabled={picked.has(spell(all(action))) || wanted.length === 0}
-                      checked={wanted.length > 0 && on === wanted.length}
-                      ref={(e) => {
-                        if (e) e.indeterminate = on > 0 && on < wanted.length;
-                      }}
-                      onChange={() => set(wanted, on !== wanted.length)}
-                    />
-                  </td>
-                );
-              })}
-            </tr>
-            {listed.map((b) => (
-              <tr key={b.id}>
-                <th scope="row">{b.name} {b.type === "system" && <span class="badge">system</span>}</th>
-                {["read", "write"].map((action) => (
-                  <Box key={action} label={`${action} ${b.name}`} wanted={one(action, b)} picked={picked} set={set} hint={hint} covered={picked.has(spell(all(action)))} refused={refused} />
-                ))}
-              </tr>
-            ))}
-          </tbody>
-        </table>
-        {buckets === null && <p class="mute">Loading buckets…</p>}
-        {buckets?.length === 0 && <p class="mute">No buckets you can see</p>}
-      </div>
-    </fieldset>
-  );
-}
-
-function Types({ orgID, orgName, owner, picked, set, hint, filter, refused }) {
-  const rows = TYPES.filter((type) => type !== "buckets" && type.toLowerCase().includes(filter.toLowerCase())).map((type) => {
-    if (type === "orgs") return [type, `this organization, ${orgName}`, { type, id: orgID }];
-    if (type === "users") return [type, "the owner's own account", { type, id: owner }];
-    return [type, `all in ${orgName}`, { type, orgID }];
-  });
-  return (
-    <fieldset>
-      <legend>Everything else</legend>
-      <div class="grid-box" tabIndex={0} role="region" aria-label="Resource types to choose">
-        <table class="grid-table">
-          <thead><tr><th scope="col">Resource</th><th scope="col" class="narrow">Read</th><th scope="col" class="narrow">Write</th></tr></thead>
-          <tbody>
-            {rows.map(([type, reach, resource]) => (
-              <tr key={type}>
-                <th scope="row">{type} <span class="mute">{reach}</span></th>
-                {["read", "write"].map((action) => (
-                  <Box key={action} label={`${action} ${type}`} wanted={{ action, resource }} picked={picked} set={set} hint={hint} refused={refused} />
-                ))}
-              </tr>
-            ))}
-          </tbody>
-        </table>
-      </div>
-    </fieldset>
-  );
 }
