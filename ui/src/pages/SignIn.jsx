@@ -28,9 +28,12 @@ export function SignInForm({ user = "", onDone }) {
   const [error, setError] = useState("");
   const [busy, setBusy] = useState(false);
   const field = useRef(null);
+  // The state is drawn a moment later; a second submit may come before that.
+  const sending = useRef(false);
   const submit = async (event) => {
     event.preventDefault();
-    if (busy) return;
+    if (sending.current) return;
+    sending.current = true;
     setBusy(true);
     setError("");
     try {
@@ -43,6 +46,7 @@ export function SignInForm({ user = "", onDone }) {
       else setError(failure.message);
       field.current?.querySelector('input[name="password"]')?.focus();
     }
+    sending.current = false;
     setBusy(false);
   };
   return (
