@@ -145,6 +145,24 @@ def test_users_members_and_passwords(page: Page, house: dict[str, Any], bare: Se
     page.wait(lambda: not any("child" in row for row in page.rows()), "gone")
 
 
+def test_the_last_owner_and_half_a_demotion(page: Page, house: dict[str, Any], bare: Server) -> None:
+    _user(bare, house, "mother", "owner")
+    page.sign_in()
+    page.open(f"/orgs/{house['org']['id']}/members")
+    page.menu("Actions for mother", "Remove")
+    assert "the last owner" not in page.one("dialog", "Remove this member?").text
+    page.click("button", "Cancel")
+    page.gone("dialog")
+    page.force("POST", f"/api/v2/orgs/{house['org']['id']}/members")
+    page.menu("Actions for mother", "Make a member")
+    page.one("alert", "mother was removed, but could not be added as member: forced to fail")
+    page.wait(lambda: not any("mother" in row for row in page.rows()), "the list tells what is left")
+    assert page.all("alert", "mother was removed", exact=False), "and the report stays"
+    page.menu("Actions for house", "Remove")
+    assert "This is the last owner of house." in page.one("dialog", "Remove this member?").text
+    page.click("button", "Cancel")
+
+
 def test_organizations_are_made_renamed_and_deleted(page: Page, house: dict[str, Any]) -> None:
     page.sign_in()
     page.open("/admin/organizations")

@@ -11,6 +11,8 @@ export function Members() {
   const { api, org, me, toast, may, revived } = usePage();
   const [people, setPeople] = useState(null);
   const [error, setError] = useState("");
+  // What an action met with; loading the list anew does not take it away.
+  const [trouble, setTrouble] = useState("");
   const [dialog, setDialog] = useState(null);
   const load = useCallback(async () => {
     try {
@@ -26,23 +28,25 @@ export function Members() {
   }, [load, revived]);
   const reason = may("write", { type: "orgs", id: org.id }) ? "" : `needs write on ${org.name}`;
   const move = async (person, role) => {
+    setTrouble("");
     try {
       await api.delete(`/api/v2/orgs/${org.id}/members/${person.id}`);
       try {
         await api.post(`/api/v2/orgs/${org.id}/${role}s`, { id: person.id });
         toast(`${person.name} is now ${role === "owner" ? "an owner" : "a member"}`);
       } catch (failure) {
-        setError(`${person.name} was removed, but could not be added as ${role}: ${failure.message}`);
+        setTrouble(`${person.name} was removed, but could not be added as ${role}: ${failure.message}`);
       }
       load();
     } catch (failure) {
-      setError(failure.message);
+      setTrouble(failure.message);
     }
   };
   const owners = (people ?? []).filter((p) => p.role === "owner");
   return (
     <>
       <Title aside={<Action class="primary" reason={reason} onClick={() => setDialog({ kind: "add" })}>Add member</Action>}>Members</Title>
+      {trouble && <p class="alert bad" role="alert">{trouble}</p>}
       {error && people && <p class="alert bad" role="alert">{error}</p>}
       <State loading={!people && !error} error={people ? "" : error} onRetry={load} empty={people?.length === 0 ? <p>No members you can see</p> : null}>
         <Table
@@ -79,11 +83,12 @@ export function Members() {
           action="Remove"
           onClose={() => setDialog(null)}
           onConfirm={async () => {
+            setTrouble("");
             try {
               await api.delete(`/api/v2/orgs/${org.id}/members/${dialog.person.id}`);
               toast("Member removed");
             } catch (failure) {
-              setError(failure.message);
+              setTrouble(failure.message);
             }
             setDialog(null);
             load();
