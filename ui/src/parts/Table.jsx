@@ -10,6 +10,7 @@ const OVERSCAN = 12;
 export function Table({ label, columns, rows, rowKey, sort, onSort, selected, onSelect, onSelectAll, highlight, busy, rowName }) {
   const box = useRef(null);
   const [view, setView] = useState({ top: 0, height: 800 });
+  const found = useRef("");
 
   useLayoutEffect(() => {
     const element = box.current;
@@ -21,9 +22,12 @@ export function Table({ label, columns, rows, rowKey, sort, onSort, selected, on
   }, []);
 
   useEffect(() => {
-    if (!highlight) return;
+    // Once for each: who has scrolled on is not called back when the rows are loaded anew.
+    if (!highlight || found.current === highlight) return;
     const at = rows.findIndex((row) => rowKey(row) === highlight);
-    if (at >= 0) box.current.scrollTop = Math.max(0, at * ROW - view.height / 2);
+    if (at < 0) return;
+    found.current = highlight;
+    box.current.scrollTop = Math.max(0, at * ROW - view.height / 2);
   }, [highlight, rows]);
 
   const first = Math.max(0, Math.floor(view.top / ROW) - OVERSCAN);
