@@ -116,6 +116,9 @@ def test_every_page_and_dialog(page: Page, house: dict[str, Any], bare: Server, 
         page.one("dialog")
         if kind in ("Read/Write", "Custom"):
             page.one("checkbox", "read house")
+        if kind == "Custom":
+            page.click("summary", "Everything else")
+        page.click("summary", "This token will be able to", exact=False)
         _judge(page, f"generate {kind}", found)
         _close(page)
     for action in ("Details", "Delete", "Regenerate secret", "Rotate secret"):
@@ -159,6 +162,33 @@ def test_every_page_and_dialog(page: Page, house: dict[str, Any], bare: Server, 
         page.one("dialog")
         _judge(page, f"{action} a user", found)
         _close(page)
+    page.open(f"/orgs/{org}/load-data/buckets")
+    for action in ("Edit", "Delete"):
+        page.menu("Actions for house", action)
+        page.one("dialog")
+        _judge(page, f"{action} a bucket", found)
+        _close(page)
+    page.open(f"/orgs/{org}/members")
+    page.menu("Actions for house", "Remove")
+    page.one("dialog", "Remove this member?")
+    _judge(page, "remove the last owner", found)
+    _close(page)
+    page.open(f"/orgs/{org}/load-data/tokens")
+    page.click("switch", "Active: Kitchen sensor")
+    page.one("dialog", "Deactivate this token?")
+    _judge(page, "deactivate a token", found)
+    _close(page)
+    page.click("checkbox", "Select all shown")
+    for action in ("Activate", "Deactivate"):
+        page.click("button", action)
+        page.one("dialog")
+        _judge(page, f"{action} many", found)
+        _close(page)
+    page.expect("/api/v2/", 401)
+    page.forget()
+    page.click("button", "Refresh")
+    page.one("dialog", "Session ended")
+    _judge(page, "session ended", found)
     assert found == []
 
 

@@ -7,6 +7,9 @@ import { Check } from "../parts/Field.jsx";
 import { Menu } from "../parts/Menu.jsx";
 import { Icon } from "../parts/Icon.jsx";
 
+/** The organization that was shown last, where a page belongs to none. */
+const lastOf = (orgs) => orgs.find((one) => one.id === recall("org", "")) ?? orgs[0];
+
 /** A link that the router follows; opening it in another tab still works. */
 export function Link({ to, children, ...rest }) {
   const { navigate } = usePage();
@@ -31,7 +34,7 @@ export function Shell({ children }) {
   const [open, setOpen] = useState(false);
   const [help, setHelp] = useState(false);
   const [keys, setKeys] = useState(recall("keys", true));
-  const home = org ?? orgs[0];
+  const home = org ?? lastOf(orgs);
   const isOperator = operatorSet().every((wanted) => allows(hint, wanted));
   const base = home && `/orgs/${home.id}`;
   const groups = [
@@ -124,7 +127,7 @@ export function Shell({ children }) {
 
 function OrgSwitcher() {
   const { orgs, org, route, navigate } = usePage();
-  const current = org ?? (route?.params.orgID ? null : orgs[0]);
+  const current = org ?? (route?.params.orgID ? null : lastOf(orgs));
   const page = { tokens: "load-data/tokens", buckets: "load-data/buckets", bucket: "load-data/buckets", members: "members", settings: "settings" };
   const go = (name) => {
     const found = orgs.find((one) => one.name === name);
