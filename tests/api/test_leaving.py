@@ -17,8 +17,8 @@ from fluxkeep.errors import Abandoned
 from fluxkeep.metrics import Metrics
 
 
-def _endpoint(handler: object, *, packs: bool = True) -> Endpoint:
-    return Endpoint(method="GET", path="/q", handler=handler, gate=Gate.OPEN, needs="nothing", packs=packs)  # type: ignore[arg-type]
+def _endpoint(handler: object, *, watches: bool = True) -> Endpoint:
+    return Endpoint(method="GET", path="/q", handler=handler, gate=Gate.OPEN, needs="nothing", watches=watches)  # type: ignore[arg-type]
 
 
 def _application(endpoint: Endpoint) -> Application:
@@ -70,9 +70,9 @@ def test_nobody_is_watched_after_the_answer() -> None:
     asyncio.run(scenario())
 
 
-def test_only_answers_that_may_be_long_are_watched() -> None:
+def test_only_endpoints_that_ask_for_it_watch() -> None:
     async def scenario() -> None:
-        application = _application(_endpoint(lambda call: Response(str(call.gone())), packs=False))
+        application = _application(_endpoint(lambda call: Response(str(call.gone())), watches=False))
         request = Request("GET", "/q")
         request.leaves.set()
         assert (await application.respond(request)).body == b"False"

@@ -220,13 +220,14 @@ class Application:
         if match.slash and endpoint.style is Style.C and is_guarded(request.path):
             return self.router.redirect(request.method, request.path, request.query_string)
         call = self._call(request, match, endpoint, access, query, await self._read_body(request))
-        if endpoint.packs:
+        if endpoint.watches:
             response = await self._watched(request, endpoint, call)
-            self._pack(request, response)
         elif endpoint.runs is Runs.LOOP:
             response = endpoint.handler(call)
         else:
             response = await self._pool.run(endpoint.handler, call)
+        if endpoint.packs:
+            self._pack(request, response)
         if access is not None and access.principal.renewed_until is not None:
             self._renew(request, response, access.principal.renewed_until)
         return response

@@ -58,8 +58,8 @@ class Call:
         body: The whole body, decompressed where the endpoint says so.
         access: The caller's decisions; absent behind an open gate.
         client: Remote address without port.
-        gone: Whether the client has left; asked from any thread. Only calls to an `Endpoint` that
-            `packs` are watched, others are told that it has not.
+        gone: Whether the client has left; asked from any thread. Calls to an `Endpoint` that
+            does not say `watches` are told that it has not.
     """
 
     method: str
@@ -102,8 +102,8 @@ class Endpoint:
             permission string such as `write:buckets@org`.
         own_credentials: The handler reads Authorization or Cookie itself (sign-in, password); it
             then finds them in `call.headers`.
-        packs: The answer may be gzip where the client accepts it, and varies by that; the
-            client is watched, see `Call.gone`.
+        packs: The answer may be gzip where the client accepts it, and varies by that.
+        watches: The handler, on the pool, asks `call.gone`; costs a task a request.
     """
 
     method: str
@@ -115,3 +115,4 @@ class Endpoint:
     needs: str
     own_credentials: bool = False
     packs: bool = False
+    watches: bool = False

@@ -68,6 +68,7 @@ def endpoints(sources_of: Callable[[Access, Gone], Sources], clock: Clock) -> li
             style=Style.C,
             needs="read:buckets@org/bucket of each bucket read; write to delete",
             packs=True,
+            watches=True,
         )
         for method in METHODS
     ]

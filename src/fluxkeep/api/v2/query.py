@@ -50,6 +50,7 @@ def endpoints(queries: Queries, directory: Directory) -> list[Endpoint]:
             style=Style.C,
             needs="read:buckets@org/bucket of each bucket read",
             packs=True,
+            watches=True,
         )
     ]
 
