@@ -130,3 +130,21 @@ def test_the_needs_of_every_endpoint_are_the_reviewed_ones(street: Street) -> No
     if os.environ.get("WRITE_ACCESS"):
         REVIEWED.write_text(text)
     assert text == REVIEWED.read_text(), "routes changed: write access.txt again and review the difference"
+
+
+@pytest.mark.parametrize(
+    ("token", "warned"), [("short", True), ("a" * 40, True), ("Zk3-9fQvXw0LmT7sYb2RhJ5cUeGnPa8D", False)]
+)
+def test_a_weak_token_of_one_s_own_is_accepted_with_a_warning(tmp_path: Path, token: str, warned: bool) -> None:
+    flags = {"bolt-path": str(tmp_path / "influxd.bolt"), "engine-path": str(tmp_path / "engine"), "log-level": "error"}
+    loop = asyncio.new_event_loop()
+    with contextlib.ExitStack() as stack:
+        application = build(load(flags, {}, tmp_path), ManualClock(), stack)
+        house = House(application, loop, {}, "", "")
+        body = {"username": "root", "password": "root-password", "org": "home", "bucket": "home", "token": token}
+        response = house.ask("POST", "/api/v2/setup", None, body)
+        assert response.status_code == 201
+        assert ("x-fluxkeep-warning" in response.headers) is warned
+        assert token not in response.headers.get("x-fluxkeep-warning", "")
+        loop.run_until_complete(application.stop())
+    loop.close()
