@@ -47,6 +47,7 @@ class Partition:
         self.index = index
         self.nbytes = 0
         self._chunks: list[Chunk] = []
+        self._waiting = 0
 
     @property
     def measurement(self) -> str:
@@ -58,13 +59,16 @@ class Partition:
         chunk = Chunk(rows, pending=pending)
         self._chunks.append(chunk)
         self.nbytes += chunk.nbytes
-        if not pending:
+        if pending:
+            self._waiting += 1
+        else:
             self._join()
         return chunk
 
     def settle(self, chunk: Chunk, *, durable: bool) -> None:
         """Make a pending chunk visible, or take it out."""
         chunk.pending = False
+        self._waiting -= 1
         if durable:
             self._join()
             return
@@ -89,15 +93,30 @@ class Partition:
         self.nbytes = sum(chunk.nbytes for chunk in kept)
 
     def _join(self) -> None:
-        """Join the last chunks while enough of one level stand at the end."""
-        while len(self._chunks) >= _JOIN:
-            tail = self._chunks[-_JOIN:]
-            level = tail[0].level
-            if level >= _LEVEL_MAX or any(chunk.pending or chunk.level != level for chunk in tail):
+        """Join the last settled chunks of the lowest level while there are enough of them.
+
+        With writers side by side some chunk at the end always waits for its sync; those before it are
+        joined all the same.
+        """
+        end = len(self._chunks)
+        waiting, at = self._waiting, end
+        while waiting:
+            at -= 1
+            if self._chunks[at].pending:
+                waiting -= 1
+                end = at
+        while end:
+            level = self._chunks[end - 1].level
+            start = end
+            while start and self._chunks[start - 1].level <= level:
+                start -= 1
+            if end - start < _JOIN or level >= _LEVEL_MAX:
                 return
-            joined = Chunk(concatenate_rows([chunk.rows for chunk in tail]), pending=False, level=level + 1)
-            self._chunks[-_JOIN:] = [joined]
-            self.nbytes += joined.nbytes - sum(chunk.nbytes for chunk in tail)
+            run = self._chunks[start:end]
+            joined = Chunk(concatenate_rows([chunk.rows for chunk in run]), pending=False, level=level + 1)
+            self._chunks[start:end] = [joined]
+            self.nbytes += joined.nbytes - sum(chunk.nbytes for chunk in run)
+            end = start + 1
 
 
 class Memtable:
