@@ -16,12 +16,13 @@ from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, initialize, invariant, rule
 from tests.credentials.house import CLIENT, OPERATOR, House, found_in, secret
 
+from fluxkeep.access.permissions import Action, Permission, ResourceType
 from fluxkeep.clock import ManualClock
 from fluxkeep.credentials import migration
-from fluxkeep.credentials.authorizations import Change
+from fluxkeep.credentials.authorizations import Change, NewAuthorization
 from fluxkeep.credentials.hashing import KeyRing
 from fluxkeep.errors import Conflict, Forbidden, Unauthorized
-from fluxkeep.ids import AuthorizationID, UserID
+from fluxkeep.ids import AuthorizationID, OrgID, UserID
 from fluxkeep.instants import SECOND
 from fluxkeep.metastore.engine import MetaStore
 from fluxkeep.tenancy.values import Status
@@ -43,6 +44,7 @@ class Record:
     previous: str | None = None
     previous_until: int | None = None
     grace_ns: int = 0
+    org: str | None = None
 
 
 @dataclass
@@ -51,6 +53,7 @@ class Model:
 
     records: dict[AuthorizationID, Record] = field(default_factory=dict)
     users: dict[str, tuple[UserID, bool]] = field(default_factory=dict)
+    orgs: dict[str, OrgID] = field(default_factory=dict)
     dead: set[str] = field(default_factory=set)
 
     def answer(self, text: str, now: int) -> str:
@@ -80,6 +83,7 @@ class Tokens(RuleBasedStateMachine):
 
     tokens = Bundle("tokens")
     people = Bundle("people")
+    companies = Bundle("companies")
 
     def __init__(self) -> None:
         super().__init__()
@@ -99,7 +103,7 @@ class Tokens(RuleBasedStateMachine):
         self.house.abandon()
         shutil.rmtree(self.root)
 
-    # --- people and tokens --------------------------------------------------------------------------------------
+    # --- people, organizations and tokens ----------------------------------------------------------------------------
 
     @rule(target=people)
     def add_user(self) -> str:
@@ -123,6 +127,28 @@ class Tokens(RuleBasedStateMachine):
             self.house.tenancy.users.delete(self.house.operator, user)
             for record in [one for one in self.model.records.values() if one.user == name]:
                 self.forget(record)
+
+    @rule(target=companies)
+    def add_org(self) -> str:
+        self.names += 1
+        name = f"org {self.names}"
+        self.model.orgs[name] = self.house.tenancy.organizations.create(self.house.operator, name=name).id
+        return name
+
+    @rule(name=consumes(companies))
+    def delete_org(self, name: str) -> None:
+        self.house.tenancy.organizations.delete(self.house.operator, self.model.orgs.pop(name))
+        for record in [one for one in self.model.records.values() if one.org == name]:
+            self.forget(record)
+
+    @rule(target=tokens, org=companies)
+    def create_elsewhere(self, org: str) -> AuthorizationID:
+        # By the bucket's id alone: a permission that names an organization must name the token's own.
+        reading = Permission(Action.READ, ResourceType.BUCKETS, id=self.house.bucket)
+        wanted = NewAuthorization(org_id=self.model.orgs[org], permissions=(reading,))
+        shown = self.house.authorizations.create(self.house.operator, wanted)
+        self.model.records[shown.record.id] = Record(shown.record.id, None, secret(shown).reveal(), org=org)
+        return shown.record.id
 
     @rule(target=tokens, name=st.none() | people, seconds=st.none() | st.integers(1, 100))
     def create(self, name: str | None, seconds: int | None) -> AuthorizationID:

@@ -104,6 +104,10 @@ def prepare(store: MetaStore, *, keys: KeyRing | None, hashed: bool) -> tuple[Ha
                 "Token hashing is disabled, but hashed tokens found in authorization store. "
                 "Was influxd accidentally started without --use-hashed-tokens?"
             )
+        # Tokens in clear may come and go from now on; a start that hashes again must erase their traces, even if
+        # it finds none of them left to hash.
+        with store.begin() as work:
+            rows.mark_scrub(work.connection, due=True)
         return hasher, Migrated()
     for authorization in inventory.empty:
         log.warning(
