@@ -27,7 +27,7 @@ from fluxkeep.instants import SECOND
 from fluxkeep.metastore.engine import MetaStore
 from fluxkeep.tenancy.values import Status
 
-EXAMPLES = int(os.environ.get("MACHINE_EXAMPLES", "15"))
+EXAMPLES = int(os.environ.get("MACHINE_EXAMPLES", "80"))
 KEYS = [bytes([n]) * 32 for n in range(1, 9)]
 
 
