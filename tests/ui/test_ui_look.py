@@ -235,7 +235,9 @@ def test_a_token_by_keyboard_alone(page: Page, house: dict[str, Any]) -> None:
     page.press(Keys.SPACE)
     page.press(Keys.ESCAPE)
     page.gone("dialog")
-    assert page.js("return document.activeElement !== document.body"), "the focus is somewhere after a dialog"
+    page.wait(
+        lambda: page.js("return document.activeElement !== document.body"), "the focus is somewhere after a dialog"
+    )
     _tab_to(page, "Actions for Write house")
     page.press(Keys.ENTER)
     page.press("d")
@@ -248,7 +250,9 @@ def test_a_token_by_keyboard_alone(page: Page, house: dict[str, Any]) -> None:
     page.press(Keys.ENTER)
     page.gone("dialog")
     page.wait(lambda: len(page.rows()) == 1, "the row is gone")
-    assert page.js("return document.activeElement !== document.body"), "the focus is somewhere after a row went"
+    page.wait(
+        lambda: page.js("return document.activeElement !== document.body"), "the focus is somewhere after a row went"
+    )
     page.press("g")
     page.press("b")
     page.one("heading", "Buckets")

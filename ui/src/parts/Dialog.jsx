@@ -16,7 +16,8 @@ export function Dialog({ title, onClose, children, wide = false, side = false, f
     (first ?? dialog.querySelector("h2")).focus();
     return () => {
       dialog.close();
-      if (opener?.isConnected) opener.focus();
+      // Where one dialog follows another the opener went with the first, and the body is what is left of it.
+      if (opener?.isConnected && opener !== document.body) opener.focus();
       else document.querySelector("h1")?.focus();
     };
   }, []);
