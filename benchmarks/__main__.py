@@ -11,6 +11,8 @@ NAMES = ("parse", "authenticate", "http", "ingest", "queries")
 def main() -> None:
     for name in sys.argv[1:] or NAMES:
         print(f"\n=== {name}", flush=True)
+        # Each reads its own arguments, of which it is given none here.
+        sys.argv = [name]
         importlib.import_module(f"benchmarks.{name}").main()
 
 
