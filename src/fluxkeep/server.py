@@ -57,6 +57,7 @@ from fluxkeep.api.v2 import (
 )
 from fluxkeep.api.v2 import config as config_endpoints
 from fluxkeep.api.v2 import labels as label_endpoints
+from fluxkeep.audit.chain import ChainKeys
 from fluxkeep.audit.writer import AuditLog
 from fluxkeep.backup.restore import Restores
 from fluxkeep.backup.snapshot import Backups
@@ -215,7 +216,12 @@ def build(settings: Settings, clock: Clock, house: contextlib.ExitStack) -> Appl
         ),
     ]
     endpoints.append(root.contract_endpoint(endpoints))
-    audit_log = AuditLog(store.path.with_name("audit.log"), clock, fail_closed=settings.flag("audit-fail-closed"))
+    audit_log = AuditLog(
+        store.path.with_name("audit.log"),
+        clock,
+        keys=ChainKeys(credential_options.keys.derived("audit")) if credential_options.keys else None,
+        fail_closed=settings.flag("audit-fail-closed"),
+    )
     house.callback(audit_log.close)
     return Application(
         audited(endpoints, audit_log),

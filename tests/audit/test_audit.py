@@ -4,22 +4,26 @@ from __future__ import annotations
 
 import json
 import os
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from fluxkeep.audit.chain import pseudonym
+from fluxkeep.audit.chain import GENESIS, AuditKeyMissing, ChainKeys, pseudonym, seal
+from fluxkeep.audit.head import Head, head_path
 from fluxkeep.audit.records import Act, Outcome
-from fluxkeep.audit.verify import verify
-from fluxkeep.audit.writer import AuditLog, AuditUnavailable, head_path
+from fluxkeep.audit.verify import lines_about, verify
+from fluxkeep.audit.writer import AuditLog, AuditUnavailable
 from fluxkeep.clock import ManualClock
 from fluxkeep.errors import Corruption
 from fluxkeep.ids import ID, AuthorizationID, UserID
 from fluxkeep.secret import Secret
 
 KEY = bytes(range(32))
+KEYS = ChainKeys({"a": KEY})
+TWO_KEYS = ChainKeys({"a": KEY, "b": b"b" * 32})
 USER, TOKEN = UserID("0f1e2d3c4b5a6000"), AuthorizationID("0c00000000000001")
 
 
@@ -29,8 +33,8 @@ def act(action: str = "authorization.create", outcome: Outcome = Outcome.GRANTED
     )
 
 
-def written(path: Path, count: int, key: bytes | None = None) -> list[bytes]:
-    log = AuditLog(path, ManualClock(), key=key)
+def written(path: Path, count: int, keys: ChainKeys | None = None) -> list[bytes]:
+    log = AuditLog(path, ManualClock(), keys=keys)
     for number in range(count):
         log.record(act(f"act.{number}"))
     log.close()
@@ -71,15 +75,15 @@ def test_the_chain_goes_on_after_a_restart(tmp_path: Path) -> None:
     assert verify(path).fault is None
 
 
-@pytest.mark.parametrize("key", [None, KEY])
+@pytest.mark.parametrize("keys", [None, KEYS])
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=40)
 @given(data=st.data())
-def test_any_tampering_is_found(tmp_path: Path, key: bytes | None, data: st.DataObject) -> None:
+def test_any_tampering_is_found(tmp_path: Path, keys: ChainKeys | None, data: st.DataObject) -> None:
     path = tmp_path / "audit.jsonl"
     path.unlink(missing_ok=True)
     head_path(path).unlink(missing_ok=True)
-    lines = written(path, 6, key)
-    assert verify(path, key=key).fault is None
+    lines = written(path, 6, keys)
+    assert verify(path, keys=keys).fault is None
     kind = data.draw(st.sampled_from(["remove", "change", "swap", "cut", "repeat"]))
     at = data.draw(st.integers(0, 5))
     if kind == "remove":
@@ -96,15 +100,208 @@ def test_any_tampering_is_found(tmp_path: Path, key: bytes | None, data: st.Data
     else:
         lines.insert(at, lines[at])
     path.write_bytes(b"".join(lines))
-    assert verify(path, key=key).fault is not None
+    assert verify(path, keys=keys).fault is not None
 
 
-def test_a_forged_chain_needs_the_key(tmp_path: Path) -> None:
+def forged(lines: list[bytes], path: Path, keys: ChainKeys | None = None) -> None:
+    """Write a log and a head that are consistent throughout, as whoever can write both files can, given these keys."""
+    clean = [
+        {name: value for name, value in json.loads(line).items() if name not in ("hash", "previous", "seq", "kid", "v")}
+        for line in lines
+    ]
+    out, previous = [], GENESIS
+    for number, members in enumerate(clean, 1):
+        line, previous = seal(members, seq=number, previous=previous, keys=keys)
+        out.append(line.encode() + b"\n")
+    path.write_bytes(b"".join(out))
+    head_path(path).write_bytes(Head.of(len(out), previous, keys).encode())
+
+
+def test_without_a_key_a_whole_chain_can_be_forged(tmp_path: Path) -> None:
     path = tmp_path / "audit.jsonl"
-    written(path, 3, key=b"x" * 32)
-    verdict = verify(path, key=KEY)
-    assert verdict.fault == "the line was changed, or the key is another"
-    assert verdict.line == 1
+    lines = written(path, 4)
+    forged([lines[0], *lines[2:]], path)
+    assert verify(path).fault is None
+
+
+@pytest.mark.parametrize("plain", [0, 2])
+@pytest.mark.parametrize("known", [None, ChainKeys({"a": b"guessed" * 5}), ChainKeys({"other": b"o" * 32})])
+def test_a_chain_forged_throughout_is_found_where_there_is_a_key(
+    tmp_path: Path, plain: int, known: ChainKeys | None
+) -> None:
+    path = tmp_path / "audit.jsonl"
+    if plain:
+        written(path, plain)
+    lines = written(path, 4, KEYS)
+    assert verify(path, keys=KEYS).fault is None
+    forged([lines[0], *lines[2:]], path, known)
+    assert verify(path, keys=KEYS).fault is not None
+
+
+def test_a_log_that_leaked_key_rewrites_is_found_by_the_newest(tmp_path: Path) -> None:
+    path = tmp_path / "audit.jsonl"
+    written(path, 3, KEYS)
+    lines = written(path, 3, TWO_KEYS)
+    forged(lines[:2], path, KEYS)
+    assert "newest key, 'b'" in str(verify(path, keys=TWO_KEYS).fault)
+
+
+def test_lines_under_a_leaked_key_cannot_follow_newer_ones(tmp_path: Path) -> None:
+    path = tmp_path / "audit.jsonl"
+    lines = written(path, 2, TWO_KEYS)
+    previous = json.loads(lines[-1])["hash"]
+    line, digest = seal({"action": "forged"}, seq=3, previous=previous, keys=KEYS)
+    path.write_bytes(b"".join(lines) + line.encode() + b"\n")
+    head_path(path).write_bytes(Head.of(3, digest, KEYS).encode())
+    assert verify(path, keys=TWO_KEYS).fault == (
+        "the line was made with the key 'a', which is older than that of the line before"
+    )
+
+
+def test_the_lines_before_a_key_are_sealed_by_it(tmp_path: Path) -> None:
+    path = tmp_path / "audit.jsonl"
+    written(path, 3)
+    lines = written(path, 2, KEYS)
+    assert [json.loads(line).get("kid") for line in lines] == [None, None, None, "a", "a", "a"]
+    changeover = json.loads(lines[3])
+    assert (changeover["action"], changeover["detail"]) == ("audit.key", {"kid": "a", "before": "-"})
+    verdict = verify(path, keys=KEYS)
+    assert verdict.fault is None
+    assert [(span.kid, span.first, span.lines) for span in verdict.spans] == [("", 1, 3), ("a", 4, 3)]
+    # The plain part made anew, consistent in itself, no longer fits what the key has sealed.
+    forged(lines[1:3], path)
+    path.write_bytes(path.read_bytes() + b"".join(lines[3:]))
+    verdict = verify(path, keys=KEYS)
+    assert (verdict.fault, verdict.line) == ("the line has the number 4", 3)
+
+
+def test_a_line_without_a_key_cannot_follow_one_with(tmp_path: Path) -> None:
+    path = tmp_path / "audit.jsonl"
+    lines = written(path, 2, KEYS)
+    line, digest = seal({"action": "forged"}, seq=3, previous=json.loads(lines[-1])["hash"], keys=None)
+    path.write_bytes(b"".join(lines) + line.encode() + b"\n")
+    head_path(path).write_bytes(Head.of(3, digest, None).encode())
+    assert verify(path, keys=KEYS).fault == "the line has no key, and the one before has"
+
+
+def test_a_shortened_log_needs_a_head_that_only_the_key_can_make(tmp_path: Path) -> None:
+    path = tmp_path / "audit.jsonl"
+    lines = written(path, 4, KEYS)
+    path.write_bytes(b"".join(lines[:3]))
+    third = json.loads(lines[2])["hash"]
+    for head in (Head.of(3, third, None), Head(3, third, "a", "0" * 64), Head(3, third, "unknown", "0" * 64)):
+        head_path(path).write_bytes(head.encode())
+        assert verify(path, keys=KEYS).fault is not None
+
+
+def test_keys_change_and_the_older_ones_still_verify(tmp_path: Path) -> None:
+    path = tmp_path / "audit.jsonl"
+    written(path, 2, KEYS)
+    lines = written(path, 1, TWO_KEYS)
+    assert json.loads(lines[2])["detail"] == {"kid": "b", "before": "a"}
+    verdict = verify(path, keys=TWO_KEYS)
+    assert verdict.fault is None
+    assert [span.kid for span in verdict.spans] == ["a", "b"]
+    assert verify(path, keys=ChainKeys({"b": b"b" * 32})).fault == (
+        "the line was made with the key 'a', which is not in the key file"
+    )
+    assert "name its file" in str(verify(path).fault)
+
+
+def test_a_log_under_a_key_is_not_continued_without_it(tmp_path: Path) -> None:
+    path = tmp_path / "audit.jsonl"
+    written(path, 2, KEYS)
+    before = path.read_bytes()
+    for keys in (None, ChainKeys({"b": b"b" * 32})):
+        with pytest.raises(AuditKeyMissing, match="'a'"):
+            AuditLog(path, ManualClock(), keys=keys)
+    assert path.read_bytes() == before
+    assert verify(path, keys=KEYS).fault is None
+
+
+@pytest.mark.parametrize("keys", [None, KEYS])
+def test_lines_cut_off_while_nobody_watched_stay_noticed(tmp_path: Path, keys: ChainKeys | None) -> None:
+    path = tmp_path / "audit.jsonl"
+    lines = written(path, 4, keys)
+    path.write_bytes(b"".join(lines[:2]))
+    lines = written(path, 2, keys)
+    assert json.loads(lines[2])["action"] == "audit.damaged"
+    verdict = verify(path, keys=keys)
+    assert verdict.line == 3
+    assert verdict.fault == (
+        "the log had been damaged when it was opened: lines are missing at the end: the head remembers 4, there are 2"
+    )
+
+
+@pytest.mark.parametrize("keys", [None, KEYS])
+@pytest.mark.parametrize("damage", ["gone", "empty", "other"])
+def test_a_damaged_head_stays_noticed(tmp_path: Path, keys: ChainKeys | None, damage: str) -> None:
+    path = tmp_path / "audit.jsonl"
+    written(path, 2, keys)
+    head = head_path(path)
+    if damage == "gone":
+        head.unlink()
+    else:
+        head.write_bytes(b"" if damage == "empty" else Head.of(2, "1" * 64, keys).encode())
+    written(path, 1, keys)
+    assert "damaged when it was opened" in str(verify(path, keys=keys).fault)
+
+
+def test_a_kill_between_opening_and_the_change_of_keys_harms_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "audit.jsonl"
+    lines = written(path, 1, KEYS)
+    # The head under the newest key, the log still under the one before.
+    head_path(path).write_bytes(Head.of(1, json.loads(lines[0])["hash"], TWO_KEYS).encode())
+    written(path, 1, TWO_KEYS)
+    assert verify(path, keys=TWO_KEYS).fault is None
+
+
+def test_the_head_never_says_more_than_is_on_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    log = AuditLog(tmp_path / "audit.jsonl", ManualClock())
+    log.record(act())
+    before = head_path(log.path).read_bytes()
+
+    def lost(_: int) -> None:
+        raise OSError(5, "Input/output error")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fdatasync", lost)
+        log.record(act())
+    assert head_path(log.path).read_bytes() == before
+    log.record(act())
+    assert b'"seq": 3' in head_path(log.path).read_bytes()
+    log.close()
+
+
+def test_lines_from_many_threads_are_all_in_the_chain(tmp_path: Path) -> None:
+    log = AuditLog(tmp_path / "audit.jsonl", ManualClock(), keys=KEYS)
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda number: log.record(act(f"act.{number}")), range(200)))
+    log.close()
+    verdict = verify(log.path, keys=KEYS)
+    assert (verdict.lines, verdict.fault) == (200, None)
+    assert b'"seq": 200' in head_path(log.path).read_bytes()
+
+
+def test_lines_about_a_secret_are_found_by_whoever_has_it_and_the_key(tmp_path: Path) -> None:
+    path = tmp_path / "audit.jsonl"
+    for keys in (KEYS, TWO_KEYS):
+        log = AuditLog(path, ManualClock(), keys=keys)
+        for text in ("one", "two"):
+            log.record(
+                Act(action="made", outcome=Outcome.GRANTED, detail={"secret": log.pseudonym(Secret(text)) or ""})
+            )
+        log.close()
+    lines = path.read_text().splitlines(keepends=True)
+    assert len(list(lines_about(lines, Secret("one"), TWO_KEYS))) == 2
+    assert len(list(lines_about(lines, Secret("one"), KEYS))) == 1
+    assert list(lines_about(lines, Secret("three"), TWO_KEYS)) == []
+    assert AuditLog(tmp_path / "plain.jsonl", ManualClock()).pseudonym(Secret("one")) is None
+
+
+def test_keys_show_their_names_only() -> None:
+    assert repr(TWO_KEYS) == "ChainKeys(a, b)"
+    assert TWO_KEYS.get(None) is None
 
 
 def test_a_lost_head_is_found(tmp_path: Path) -> None:

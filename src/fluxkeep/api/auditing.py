@@ -19,6 +19,7 @@ from fluxkeep.audit.records import Act, Outcome
 from fluxkeep.audit.writer import AuditLog
 from fluxkeep.errors import FluxkeepError, Forbidden, InvalidInput, Unauthorized
 from fluxkeep.ids import ID
+from fluxkeep.secret import Secret
 
 _CHANGING = frozenset(("POST", "PUT", "PATCH", "DELETE"))
 # Beside all that change something: reading every record at once.
@@ -27,10 +28,16 @@ _READING = ("/api/v2/backup",)
 _DATA = ("/api/v2/write", "/api/v2/query", "/write", "/query")
 
 
+# The answers that show a new secret; a v1 authorization's `token` is a user name.
+_NEW_SECRET = ("/rotate", "/regenerate")
+_SECRET = ("/api/v2/authorizations", "/api/v2/setup")
+
+
 class _Made(msgspec.Struct):
-    """The id in an answer that says what was made; at setup it is the token's."""
+    """The id and the secret in an answer that says what was made; at setup they are the token's."""
 
     id: str | None = None
+    token: str | None = None
     auth: _Made | None = None
 
 
@@ -68,8 +75,16 @@ def _recorded(endpoint: Endpoint, log: AuditLog) -> Handler:
         except BaseException:
             log.record(replace(act, outcome=Outcome.FAILED, detail={"code": "internal error"}))
             raise
-        made = _made(response)
-        log.record(replace(act, outcome=Outcome.GRANTED, target=act.target or made))
+        made = _made(response) if response.status_code == 201 or endpoint.path.endswith(_NEW_SECRET) else _Made()
+        name = log.pseudonym(Secret(made.token)) if made.token and endpoint.path.startswith(_SECRET) else None
+        log.record(
+            replace(
+                act,
+                outcome=Outcome.GRANTED,
+                target=act.target or _id(made.id),
+                detail={} if name is None else {"secret": name},
+            )
+        )
         return response
 
     return run
@@ -87,14 +102,12 @@ def _act(action: str, call: Call) -> Act:
     )
 
 
-def _made(response: Response) -> ID | None:
-    if response.status_code != 201:
-        return None
+def _made(response: Response) -> _Made:
     try:
         made = msgspec.json.decode(bytes(response.body), type=_Made)
     except msgspec.MsgspecError:
-        return None
-    return _id((made.auth or made).id)
+        return _Made()
+    return made.auth or made
 
 
 def _id(text: str | None) -> ID | None:

@@ -1,7 +1,8 @@
 """What a line of the audit log says: who did what to which object, from where, and with what outcome.
 
-Ids and words only. A secret has no place in it; where one must be recognised
-again, `chain.pseudonym` stands for it.
+Ids and words only. A secret has no place in it; where the log has a key, the
+line of an act that made a secret has its pseudonym, by which whoever holds the
+key and the secret can find it.
 """
 
 from __future__ import annotations
@@ -11,6 +12,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from fluxkeep.ids import ID, AuthorizationID, UserID
+
+# Acts of the log itself.
+RECOVERED = "audit.recover"  # a line that was never acknowledged was cut off
+DAMAGED = "audit.damaged"  # the log is not as the head remembers it
+KEYED = "audit.key"  # from here on another key than before
 
 
 class Outcome(enum.StrEnum):

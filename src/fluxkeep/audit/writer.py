@@ -1,8 +1,7 @@
 """Appending to the audit log: one file, each line durable before the act is answered.
 
-Beside the log lies `<log>.head`, the number and hash of the newest line, so
-that cutting lines off the end is noticed as well. It is written after each
-line; a crash may leave it behind the log, which `verify` accepts.
+Opening it looks at its end: whether the head still fits, and whether the key
+is another than before. What is found is a line of the log itself.
 """
 
 from __future__ import annotations
@@ -12,16 +11,17 @@ import os
 import threading
 from pathlib import Path
 
-from fluxkeep.audit.chain import GENESIS, seal
-from fluxkeep.audit.records import Act, Outcome
+from fluxkeep.audit.chain import GENESIS, AuditKeyMissing, ChainKeys, pseudonym, seal
+from fluxkeep.audit.head import HEAD_BYTES, Head, head_path, parse_head
+from fluxkeep.audit.records import DAMAGED, KEYED, RECOVERED, Act, Outcome
 from fluxkeep.clock import Clock
 from fluxkeep.errors import Corruption, Unavailable
 from fluxkeep.instants import format_rfc3339
 from fluxkeep.logs import get_logger
+from fluxkeep.secret import Secret
 
 # A line is far shorter; more than this before a newline is not one of ours.
 _LINE_BYTES_MAX = 1 << 20
-_HEAD_BYTES = 128
 
 
 class AuditUnavailable(Unavailable):
@@ -34,18 +34,20 @@ class AuditUnavailable(Unavailable):
 class AuditLog:
     """The open log; safe from any thread."""
 
-    def __init__(self, path: Path, clock: Clock, *, key: bytes | None = None, fail_closed: bool = False) -> None:
+    def __init__(self, path: Path, clock: Clock, *, keys: ChainKeys | None = None, fail_closed: bool = False) -> None:
         """Open or make the log and continue its chain.
 
         A last line without a newline was never acknowledged; it is cut off and
-        the cut is recorded.
+        the cut is recorded. So is an end that is not the one the head
+        remembers, and the change to another key.
 
         Raises:
+            AuditKeyMissing: The log is kept under a key that is not among these.
             Corruption: The last line is not one of the chain's.
             OSError: The file cannot be opened.
         """
         self._clock = clock
-        self._key = key
+        self._keys = keys
         self._lock = threading.Lock()
         self._sync_lock = threading.Lock()
         self._synced = 0
@@ -54,15 +56,26 @@ class AuditLog:
         self.path = path
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
-        self._head = os.open(head_path(path), os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        self._head = os.open(head_path(path), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             torn = self._cut_torn_line()
-            self._seq, self._previous = self._newest()
+            self._seq, self._previous, kid = self._newest()
+            if kid and (keys is None or keys.get(kid) is None):
+                raise AuditKeyMissing(kid)
+            fault = self._fault_of_head(kid)
+            if fault is not None or parse_head(os.pread(self._head, HEAD_BYTES, 0)) is None:
+                self._write_head(self._seq, self._previous)
+                os.fsync(self._head)
         except BaseException:
             self.close()
             raise
         if torn:
-            self.record(Act(action="audit.recover", outcome=Outcome.GRANTED, detail={"bytes": str(torn)}))
+            self.record(Act(action=RECOVERED, outcome=Outcome.GRANTED, detail={"bytes": str(torn)}))
+        if fault is not None:
+            self._log.error("audit.damaged", path=str(path), fault=fault)
+            self.record(Act(action=DAMAGED, outcome=Outcome.FAILED, detail={"fault": fault}))
+        if keys is not None and self._seq and kid != keys.newest:
+            self.record(Act(action=KEYED, outcome=Outcome.GRANTED, detail={"kid": keys.newest, "before": kid or "-"}))
 
     def begin(self, act: Act) -> None:
         """Note that an act is about to happen, where the server must not act unrecorded.
@@ -88,9 +101,14 @@ class AuditLog:
             if self.fail_closed:
                 raise AuditUnavailable from error
 
+    def pseudonym(self, secret: Secret) -> str | None:
+        """What stands for a secret in this log; none without a key, since it could be guessed then."""
+        key = self._keys.get(self._keys.newest) if self._keys is not None else None
+        return None if key is None else pseudonym(secret, key)
+
     def _append(self, act: Act) -> int:
         members = {"time": format_rfc3339(self._clock.now_ns()), **act.members()}
-        line, digest = seal(members, seq=self._seq + 1, previous=self._previous, key=self._key)
+        line, digest = seal(members, seq=self._seq + 1, previous=self._previous, keys=self._keys)
         raw = line.encode() + b"\n"
         start = os.lseek(self._file, 0, os.SEEK_END)
         try:
@@ -100,16 +118,19 @@ class AuditLog:
             os.ftruncate(self._file, start)
             raise
         self._seq, self._previous = self._seq + 1, digest
-        self._write_head()
         return self._seq
 
     def _sync(self, seq: int) -> None:
         # One sync serves all lines that were appended before it began.
         with self._sync_lock:
             if self._synced < seq:
-                reached = self._seq
+                with self._lock:
+                    reached, digest = self._seq, self._previous
                 os.fdatasync(self._file)
                 self._synced = reached
+                # Only now: a head that is ahead of the log after a power cut would look like lines cut off.
+                # It is not synced itself, since one that lags still tells of every line up to it.
+                self._write_head(reached, digest)
 
     def close(self) -> None:
         """Close the file. Closing twice is harmless."""
@@ -119,11 +140,23 @@ class AuditLog:
                 os.close(self._head)
                 self._file = -1
 
-    def _write_head(self) -> None:
-        # Of one size and in place, so that no crash can leave half of it; not synced, since one that lags
-        # behind the log is as good: it still notices every line that was there when it was written.
-        head = json.dumps({"seq": self._seq, "hash": self._previous}).ljust(_HEAD_BYTES - 1) + "\n"
-        os.pwrite(self._head, head.encode(), 0)
+    def _write_head(self, seq: int, digest: str) -> None:
+        os.pwrite(self._head, Head.of(seq, digest, self._keys).encode(), 0)
+
+    def _fault_of_head(self, kid: str) -> str | None:
+        """What is wrong between the head and the log's end, for `kid` its key; none if they fit or the log is new."""
+        head = parse_head(os.pread(self._head, HEAD_BYTES, 0))
+        if not self._seq and (head is None or not head.seq):
+            return None
+        if head is None:
+            return "the head is missing"
+        if not head.is_genuine(self._keys):
+            return "the head was changed"
+        if head.seq > self._seq:
+            return f"lines are missing at the end: the head remembers {head.seq}, there are {self._seq}"
+        if head.seq == self._seq and (head.hash != self._previous or (kid and not head.kid)):
+            return "the last line differs from what the head remembers"
+        return None
 
     def _cut_torn_line(self) -> int:
         size = os.lseek(self._file, 0, os.SEEK_END)
@@ -134,19 +167,15 @@ class AuditLog:
             os.fsync(self._file)
         return torn
 
-    def _newest(self) -> tuple[int, str]:
+    def _newest(self) -> tuple[int, str, str]:
+        """Number, hash and key of the last line."""
         size = os.lseek(self._file, 0, os.SEEK_END)
         if not size:
-            return 0, GENESIS
+            return 0, GENESIS, ""
         tail = os.pread(self._file, _LINE_BYTES_MAX, max(0, size - _LINE_BYTES_MAX))
         last = tail[:-1].rpartition(b"\n")[2]
         try:
             members = json.loads(last)
-            return int(members["seq"]), str(members["hash"])
+            return int(members["seq"]), str(members["hash"]), str(members.get("kid", ""))
         except (ValueError, KeyError, TypeError):
             raise Corruption("the last line of the audit log is not one of its chain", file=str(self.path)) from None
-
-
-def head_path(path: Path) -> Path:
-    """Where the newest line's number and hash are kept."""
-    return path.with_name(path.name + ".head")

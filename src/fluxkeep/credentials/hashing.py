@@ -182,6 +182,13 @@ class KeyRing:
         """All names, oldest first."""
         return tuple(self._keys)
 
+    def derived(self, purpose: str) -> dict[str, bytes]:
+        """Keys for something else than digests, oldest first: none says anything about those it was made from."""
+        return {
+            kid: hmac.new(key, b"fluxkeep\0" + purpose.encode("ascii"), hashlib.sha256).digest()
+            for kid, key in self._keys.items()
+        }
+
     def wrap(self, kid: str, stored: str) -> str:
         """The keyed form of a stored string; a keyed one is wrapped once more.
 

@@ -17,9 +17,10 @@ from pathlib import Path
 import click
 from sqlalchemy import Connection
 
+from fluxkeep.audit.records import Outcome
 from fluxkeep.backup.store import empty_database
 from fluxkeep.cli.failures import CommandFailed
-from fluxkeep.cli.offline.records import default_bolt_path
+from fluxkeep.cli.offline.records import default_bolt_path, given_keys, key_file, open_log, record_command
 from fluxkeep.cli.output import table
 from fluxkeep.clock import SystemClock
 from fluxkeep.config.settings import load
@@ -43,6 +44,7 @@ class _Kept(Exception):
 
 @click.command()
 @click.option("--bolt-path", type=click.Path(path_type=Path), help="File of the records; INFLUXD_BOLT_PATH.")
+@key_file
 @click.option(
     "--sqlite-path", type=click.Path(path_type=Path), help="Second store, by default beside the records; copied too."
 )
@@ -86,6 +88,11 @@ def downgrade(
             raise _Kept
         _copy_records(path, copies[0])
         _copy_second(second, copies[1])
+        # While the records are locked, so that no server writes to the log.
+        log = open_log(path)
+        if log is not None:
+            record_command(log, Outcome.BEGUN)
+            log.close()
 
     try:
         changed = step_back(path, revision, before)
@@ -128,7 +135,7 @@ def _copy_records(path: Path, target: Path) -> None:
     try:
         store = MetaStore(target, SystemClock())
         try:
-            prepare(store, keys=None, hashed=True)
+            prepare(store, keys=given_keys(), hashed=True)
             store.scrub()
         finally:
             store.close()

@@ -15,6 +15,7 @@ from typing import Any
 
 import click
 
+from fluxkeep.audit.chain import AuditKeyMissing, ChainKeys
 from fluxkeep.audit.records import Act, Outcome
 from fluxkeep.audit.writer import AuditLog
 from fluxkeep.cli.failures import CommandFailed
@@ -30,6 +31,8 @@ from fluxkeep.ids import IdGenerator
 from fluxkeep.metastore.engine import MetaStore, StoreInUse
 from fluxkeep.tenancy.services import Tenancy
 
+_KEYS = "fluxkeep.keys"
+
 
 def default_bolt_path() -> Path:
     """`.influxdbv2/influxd.bolt` under `$HOME`, else under the account's home."""
@@ -44,9 +47,32 @@ def bolt_path(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def key_file(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Add `--token-hash-key-file`."""
-    text = "Keys for the digests of API tokens, as the server was given."
-    return click.option("--token-hash-key-file", type=click.Path(path_type=Path), help=text)(function)
+    """Add `--token-hash-key-file`; what it names is read and given by `given_keys`."""
+    text = "Keys for the digests of API tokens and for the audit log, as the server was given."
+
+    def keep(context: click.Context, _: click.Parameter, value: Path | None) -> None:
+        context.meta[_KEYS] = KeyRing.load(value) if value else None
+
+    return click.option(
+        "--token-hash-key-file",
+        type=click.Path(path_type=Path),
+        envvar="INFLUXD_TOKEN_HASH_KEY_FILE",
+        help=text,
+        expose_value=False,
+        callback=keep,
+    )(function)
+
+
+def given_keys() -> KeyRing | None:
+    """The keys that the running command was given."""
+    keys: KeyRing | None = click.get_current_context().meta.get(_KEYS)
+    return keys
+
+
+def chain_keys() -> ChainKeys | None:
+    """The same for the audit log."""
+    keys = given_keys()
+    return None if keys is None else ChainKeys(keys.derived("audit"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,27 +116,37 @@ def open_records(path: Path | None) -> Iterator[Records]:
     except FluxkeepError as error:
         raise CommandFailed(f"unable to open boltdb file: {error.message}") from error
     outcome = Outcome.FAILED
+    log: AuditLog | None = None
     try:
+        log = open_log(path)
         ids = IdGenerator(clock)
         yield Records(store, Tenancy.open(store, ids), ids, clock)
         outcome = Outcome.GRANTED
     finally:
-        _record(path.with_name("audit.log"), clock, outcome)
+        if log is not None:
+            record_command(log, outcome)
+            log.close()
         store.close()
 
 
-def _record(path: Path, clock: SystemClock, outcome: Outcome) -> None:
-    """Note in the audit log which offline command ran; a log that cannot be written is said, and stops nothing."""
+def open_log(path: Path) -> AuditLog | None:
+    """The audit log beside the records, whose lock must be held.
+
+    None, with a warning, if it cannot be written: recovery must be possible without it.
+
+    Raises:
+        CommandFailed: It is kept under a key that was not given.
+    """
     try:
-        log = AuditLog(path, clock)
+        return AuditLog(path.with_name("audit.log"), SystemClock(), keys=chain_keys())
+    except AuditKeyMissing as error:
+        raise CommandFailed(error.message) from error
     except (OSError, FluxkeepError) as error:
         click.echo(f"warning: this command is not in the audit log: {error}", err=True)
-        return
+        return None
+
+
+def record_command(log: AuditLog, outcome: Outcome) -> None:
+    """Note in the audit log which offline command ran, and by whose account."""
     # The number: a container's account need not have a name.
     log.record(Act(action=click.get_current_context().command_path, outcome=outcome, detail={"uid": str(os.getuid())}))
-    log.close()
-
-
-def load_keys(path: Path | None) -> KeyRing | None:
-    """The keys of a key file, if one is given."""
-    return KeyRing.load(path) if path else None

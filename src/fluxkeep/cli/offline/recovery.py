@@ -11,7 +11,7 @@ import click
 
 from fluxkeep.access.permissions import operator_permissions
 from fluxkeep.cli.failures import CommandFailed
-from fluxkeep.cli.offline.records import Records, bolt_path, key_file, load_keys, open_records
+from fluxkeep.cli.offline.records import Records, bolt_path, given_keys, key_file, open_records
 from fluxkeep.cli.output import table
 from fluxkeep.credentials import store as rows
 from fluxkeep.credentials.authorizations import NewAuthorization
@@ -52,6 +52,7 @@ def auth() -> None:
 
 @auth.command(name="list")
 @bolt_path
+@key_file
 def list_authorizations(bolt_path: Path | None) -> None:
     """List all API tokens; no secret is among what is shown."""
     with open_records(bolt_path) as records:
@@ -64,14 +65,12 @@ def list_authorizations(bolt_path: Path | None) -> None:
 @click.option("--username", default="", help="Owner of the new token.")
 @click.option("--org", default="", help="Organization of the new token.")
 @click.option("--store-token-hashes", is_flag=True, help="Hash every token that is still stored in clear, too.")
-def create_operator(
-    bolt_path: Path | None, token_hash_key_file: Path | None, username: str, org: str, store_token_hashes: bool
-) -> None:
+def create_operator(bolt_path: Path | None, username: str, org: str, store_token_hashes: bool) -> None:
     """Make an operator token. Its secret is shown in the table, this once, and is stored hashed."""
     for name, value in (("username", username), ("org", org)):
         if not value:
             raise CommandFailed(f"must provide --{name}")
-    keys = load_keys(token_hash_key_file)
+    keys = given_keys()
     with open_records(bolt_path) as records:
         now = records.tenancy.directory.now
         user = now.users.by_name.get(username)
@@ -122,6 +121,7 @@ def _print_named(named: list[tuple[str, str]]) -> None:
 
 @user.command(name="list")
 @bolt_path
+@key_file
 def list_users(bolt_path: Path | None) -> None:
     """List all users."""
     with open_records(bolt_path) as records:
@@ -130,6 +130,7 @@ def list_users(bolt_path: Path | None) -> None:
 
 @user.command(name="create")
 @bolt_path
+@key_file
 @click.option("--username", default="", help="Name of the new user.")
 @click.option("--password", default="", help="Its password.")
 def create_user(bolt_path: Path | None, username: str, password: str) -> None:
@@ -149,6 +150,7 @@ def create_user(bolt_path: Path | None, username: str, password: str) -> None:
 
 @user.command(name="update")
 @bolt_path
+@key_file
 @click.option("--username", default="", help="Name of the user.")
 @click.option("--id", "ident", default="", help="Id of the user; wins over the name.")
 @click.option("--password", default="", help="The new password.")
@@ -198,6 +200,7 @@ def org() -> None:
 
 @org.command(name="list")
 @bolt_path
+@key_file
 def list_orgs(bolt_path: Path | None) -> None:
     """List all organizations."""
     with open_records(bolt_path) as records:
@@ -206,6 +209,7 @@ def list_orgs(bolt_path: Path | None) -> None:
 
 @org.command(name="create")
 @bolt_path
+@key_file
 @click.option("--org", default="", help="Name of the new organization.")
 def create_org(bolt_path: Path | None, org: str) -> None:
     """Make an organization with its system buckets and without an owner, and list all organizations."""

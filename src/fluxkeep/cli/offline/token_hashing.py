@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 
 from fluxkeep.cli.failures import CommandFailed
-from fluxkeep.cli.offline.records import bolt_path, key_file, load_keys, open_records
+from fluxkeep.cli.offline.records import bolt_path, given_keys, key_file, open_records
 from fluxkeep.cli.offline.recovery import HintGroup
 from fluxkeep.cli.output import table
 from fluxkeep.credentials.migration import keys_in_use, rekey
@@ -24,6 +24,7 @@ def token_hashing() -> None:
 
 @token_hashing.command()
 @bolt_path
+@key_file
 def report(bolt_path: Path | None) -> None:
     """List tokens still stored in clear: those whose secret nobody can read any more once hashing is on."""
     with open_records(bolt_path) as records:
@@ -40,9 +41,9 @@ def report(bolt_path: Path | None) -> None:
 @token_hashing.command(name="rekey")
 @bolt_path
 @key_file
-def rekey_(bolt_path: Path | None, token_hash_key_file: Path | None) -> None:
+def rekey_(bolt_path: Path | None) -> None:
     """Put every digest under the newest key of the key file."""
-    keys = load_keys(token_hash_key_file)
+    keys = given_keys()
     if keys is None:
         raise CommandFailed("must provide --token-hash-key-file")
     with open_records(bolt_path) as records:
