@@ -11,11 +11,14 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from fluxkeep.cli.failures import CommandFailed
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
 
 Function = Callable[..., Any]
 
@@ -85,6 +88,9 @@ class Leaf(click.Command):
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Bring the reference's spellings into click's, then parse; wrong usage shows the help."""
+        if ctx.resilient_parsing:
+            # A shell asks how the words so far may go on; whatever they lack may still come.
+            return super().parse_args(ctx, args)
         try:
             rest = super().parse_args(ctx, self._normalised(ctx, args))
         except click.NoSuchOption as error:
@@ -201,6 +207,8 @@ class Group(click.Group):
             CommandFailed: There is none of that name.
         """
         command = self.get_command(ctx, args[0])
+        if command is None and ctx.resilient_parsing:
+            return None, None, args
         if command is None:
             raise CommandFailed(f'unknown command "{args[0]}" for "{ctx.command_path}"')
         return args[0], command, args[1:]
@@ -236,6 +244,8 @@ class CommandGroup(Group):
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Put the own command in front of arguments that name none."""
+        if ctx.resilient_parsing and not args:
+            return super().parse_args(ctx, args)
         asks = bool(args) and args[0] in ("--help", "-h", "-help", "help")
         if not asks and (not args or args[0].startswith("-") or self.get_command(ctx, args[0]) is None):
             args = [self.own, *args]
@@ -247,6 +257,13 @@ class CommandGroup(Group):
         """Find the command; the own one goes by the group's name in messages."""
         name, command, rest = super().resolve_command(ctx, args)
         return (self.name if name == self.own else name), command, rest
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """Subcommands, and the own command's flags."""
+        own = self.get_command(ctx, self.own)
+        assert own is not None
+        subcommands = [item for item in super().shell_complete(ctx, incomplete) if item.value != self.own]
+        return [*subcommands, *own.shell_complete(ctx, incomplete)]
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """The own command's flags, then the subcommands."""

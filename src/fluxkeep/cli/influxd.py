@@ -1,4 +1,4 @@
-"""`influxd`: starts the server, and `influxd version`.
+"""`influxd`: starts the server, and finds the commands for a stopped one.
 
 Flags are the options of `fluxkeep.config`; this module only finds them in the
 arguments as the reference does (`--flag=value`, `--flag value`, `--boolean`)
@@ -14,7 +14,7 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -24,6 +24,9 @@ from fluxkeep.config.options import OPTIONS, Option
 from fluxkeep.config.settings import load
 from fluxkeep.config.values import Kind
 from fluxkeep.errors import FluxkeepError
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
 
 _HINT = "See 'influxd -h' for help"
 
@@ -38,6 +41,9 @@ class _ServerCommand(click.Command):
             click.UsageError: An unknown flag, a flag without its value, or a stray word.
         """
         flags: dict[str, str] = {}
+        if ctx.resilient_parsing:
+            # A shell asks how the words so far may go on.
+            return []
         queue = list(args)
         while queue:
             arg = queue.pop(0)
@@ -74,14 +80,28 @@ class _ServerCommand(click.Command):
         with formatter.section("Flags"):
             formatter.write_dl(rows)
 
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:  # noqa: ARG002  # click's
+        """The options that begin so."""
+        return _complete_options(incomplete)
 
-# The commands that work on a stopped server's files, imported when they are used.
+
+def _complete_options(incomplete: str) -> list[CompletionItem]:
+    """The server's options that begin so, as a shell is told of them."""
+    from click.shell_completion import CompletionItem
+
+    names = (f"--{option.name}" for option in OPTIONS.values() if not option.hidden)
+    return [CompletionItem(name) for name in names if incomplete.startswith("-") and name.startswith(incomplete)]
+
+
+# The other commands, imported when they are used; most work on a stopped server's files.
 _OFFLINE = {
     "audit": "fluxkeep.cli.offline.audit:audit",
+    "completion": "fluxkeep.cli.offline.completion:completion",
     "downgrade": "fluxkeep.cli.offline.downgrade:downgrade",
     "inspect": "fluxkeep.cli.offline.inspect:inspect",
     "recovery": "fluxkeep.cli.offline.recovery:recovery",
     "token-hashing": "fluxkeep.cli.offline.token_hashing:token_hashing",
+    "upgrade": "fluxkeep.cli.offline.upgrade:upgrade",
 }
 
 
@@ -101,11 +121,17 @@ class _Group(click.Group):
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Put `run` in front where no subcommand is named."""
+        if ctx.resilient_parsing:
+            return super().parse_args(ctx, args)
         if not args or (args[0] not in self.list_commands(ctx) and args[0] not in ("-h", "--help")):
             if args and not args[0].startswith("-"):
                 raise click.UsageError(f'unknown command "{args[0]}" for "influxd"')
             args = ["run", *args]
         return super().parse_args(ctx, args)
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """Commands, and the options of `run`, which may stand without it."""
+        return [*super().shell_complete(ctx, incomplete), *_complete_options(incomplete)]
 
 
 @click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})

@@ -13,9 +13,10 @@ import gzip
 import os
 import sys
 import time
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import IO, cast
+from typing import IO, TYPE_CHECKING, cast
 
 import click
 
@@ -24,9 +25,13 @@ from fluxkeep.cli.offline.records import default_bolt_path
 from fluxkeep.cli.offline.recovery import HintGroup
 from fluxkeep.cli.output import table
 from fluxkeep.clock import SystemClock
+from fluxkeep.datamodel.timerange import TimeRange
 from fluxkeep.errors import Conflict, InvalidInput
 from fluxkeep.ids import BucketID
 from fluxkeep.instants import MAX_TIME_NS, MIN_TIME_NS, format_rfc3339, parse_rfc3339
+
+if TYPE_CHECKING:
+    from fluxkeep.datamodel.reader import Reader
 
 _FOREIGN = (
     "report-tsi", "report-db", "check-schema", "merge-schema", "dump-wal", "dump-tsm", "dump-tsi", "export-index",
@@ -161,6 +166,52 @@ def report_tsm(data_path: Path | None, detailed: bool, exact: bool, pattern: str
         click.echo(f"  Time Range: {format_rfc3339(first)} - {format_rfc3339(last)}")
 
 
+@inspect.command()
+@_engine_path
+@click.option("--bucket-id", default="", help="Only this bucket's.")
+def shards(engine_path: Path | None, bucket_id: str) -> None:
+    """List the shard groups, with what they hold on disk."""
+    from fluxkeep.storage.verify import load_manifest
+
+    state, _ = load_manifest(_existing(engine_path) / "data")
+    rows = []
+    for shard in sorted(state.shards.values(), key=lambda shard: shard.id):
+        if bucket_id and shard.bucket != bucket_id:
+            continue
+        files = [entry for entry in state.files.values() if entry.shard == shard.id]
+        bounds = [format_rfc3339(shard.start), format_rfc3339(shard.stop)]
+        sizes = [str(len(files)), str(sum(entry.rows for entry in files)), str(sum(entry.bytes for entry in files))]
+        rows.append([str(shard.id), shard.bucket, *bounds, *sizes])
+    click.echo(table(("ID", "Bucket ID", "Start", "Stop", "Files", "Rows", "Bytes"), rows), nl=False)
+
+
+@inspect.command(name="dump-series")
+@click.option("--bucket-id", required=True, help="The bucket.")
+@click.option("--series", "key", required=True, help="The series as line protocol spells it: measurement,tag=value,...")
+@_engine_path
+@click.option("--output-path", default="-", help="File to write; - (the default) for standard output.")
+@click.option("--field", multiple=True, help="Only this field; repeatable.")
+@click.option("--start", default="", help="First instant, RFC 3339.")
+@click.option("--end", default="", help="Last instant, RFC 3339.")
+def dump_series(
+    bucket_id: str, key: str, engine_path: Path | None, output_path: str, field: tuple[str, ...], start: str, end: str
+) -> None:
+    """Write one series as line protocol, one field a line."""
+    from fluxkeep.cli.offline.series_text import parse_key, series_lines
+
+    try:
+        series = parse_key(key)
+    except InvalidInput as error:
+        raise CommandFailed(error.message) from error
+    wanted = _range(start, end)
+    with _exporting(engine_path, bucket_id, output_path, compress=False) as (reader, out):
+        written = 0
+        for block in series_lines(reader, wanted, series, field):
+            written += out.write(block)
+    if not written:
+        raise CommandFailed(f"no points of {series.key} in that range")
+
+
 @inspect.command(name="export-lp")
 @click.option("--bucket-id", required=True, help="The bucket.")
 @_engine_path
@@ -181,9 +232,30 @@ def export_lp(
     log_level: str,  # noqa: ARG001
 ) -> None:
     """Write a bucket's points as line protocol, one field a line."""
-    from fluxkeep import logs
     from fluxkeep.cli.offline.series_text import lines
-    from fluxkeep.datamodel.timerange import TimeRange
+
+    wanted = _range(start, end)
+    with _exporting(engine_path, bucket_id, output_path, compress=compress) as (reader, out):
+        for block in lines(reader, wanted, measurement):
+            out.write(block)
+
+
+def _range(start: str, end: str) -> TimeRange:
+    """From the first instant to the last, both included; without one, from or to where time ends."""
+    try:
+        first = parse_rfc3339(start) if start else MIN_TIME_NS
+        last = parse_rfc3339(end) if end else MAX_TIME_NS
+    except (InvalidInput, ValueError) as error:
+        raise CommandFailed(str(error)) from error
+    return TimeRange(first, last + 1)
+
+
+@contextmanager
+def _exporting(
+    engine_path: Path | None, bucket_id: str, output_path: str, *, compress: bool
+) -> Iterator[tuple[Reader, IO[bytes]]]:
+    """A stopped server's bucket to read, and where to write."""
+    from fluxkeep import logs
     from fluxkeep.storage.engine import Engine
     from fluxkeep.storage.settings import StorageOptions
 
@@ -191,10 +263,8 @@ def export_lp(
     folder = _existing(engine_path)
     try:
         bucket = BucketID.parse(bucket_id)
-        first = parse_rfc3339(start) if start else MIN_TIME_NS
-        last = parse_rfc3339(end) if end else MAX_TIME_NS
-    except (InvalidInput, ValueError) as error:
-        raise CommandFailed(str(error)) from error
+    except InvalidInput as error:
+        raise CommandFailed(error.message) from error
     with ExitStack() as stack:
         try:
             engine = Engine(folder, SystemClock(), StorageOptions(background=False))
@@ -210,8 +280,7 @@ def export_lp(
             packed = gzip.GzipFile(filename="", fileobj=out, mode="wb", compresslevel=5)
             stack.callback(packed.close)
             out = cast("IO[bytes]", packed)
-        for block in lines(engine.reader(bucket), TimeRange(first, last + 1), measurement):
-            out.write(block)
+        yield engine.reader(bucket), out
         out.flush()
 
 

@@ -10,10 +10,13 @@ from collections.abc import Iterator, Sequence
 import polars as pl
 
 from fluxkeep.datamodel.columns import FieldType
-from fluxkeep.datamodel.predicates import MEASUREMENT, Compare, Op, Or, Predicate
-from fluxkeep.datamodel.reader import FieldSeries, Reader, ScanRequest
-from fluxkeep.datamodel.series import series_key
+from fluxkeep.datamodel.predicates import MEASUREMENT, And, Compare, Op, Or, Predicate
+from fluxkeep.datamodel.reader import FieldSeries, Reader, Scan, ScanRequest
+from fluxkeep.datamodel.series import Series, series_key
 from fluxkeep.datamodel.timerange import TimeRange
+from fluxkeep.errors import InvalidInput
+from fluxkeep.instants import Precision
+from fluxkeep.lineprotocol import parse
 
 
 def lines(reader: Reader, time_range: TimeRange, measurements: Sequence[str] = ()) -> Iterator[bytes]:
@@ -27,10 +30,42 @@ def lines(reader: Reader, time_range: TimeRange, measurements: Sequence[str] = (
     predicate: Predicate | None = None
     if measurements:
         predicate = Or(tuple(Compare(MEASUREMENT, Op.EQ, name) for name in measurements))
-    scan = reader.scan(ScanRequest(time_range=time_range, predicate=predicate))
+    yield from _text(reader.scan(ScanRequest(time_range=time_range, predicate=predicate)))
+
+
+def series_lines(reader: Reader, time_range: TimeRange, series: Series, fields: Sequence[str] = ()) -> Iterator[bytes]:
+    """Blocks of lines of one series, field by field, by time in each.
+
+    Args:
+        reader: Of one bucket.
+        time_range: Which instants.
+        series: With exactly these tags.
+        fields: Only these; empty for all.
+    """
+    columns = [(MEASUREMENT, series.measurement), *series.tags]
+    predicate = And(tuple(Compare(name, Op.EQ, value) for name, value in columns))
+    scan = reader.scan(ScanRequest(time_range=time_range, predicate=predicate, fields=tuple(fields) or None))
+    # The predicate lets series with further tags through too.
+    yield from _text(scan, [i for i, one in enumerate(scan.series) if one.tags == series.tags])
+
+
+def parse_key(text: str) -> Series:
+    """A series as line protocol spells it.
+
+    Raises:
+        InvalidInput: It is none.
+    """
+    parsed = parse(text.encode() + b" v=0 0", precision=Precision.NS, now_ns=0)
+    if parsed.errors or len(parsed.batch.measurements) != 1 or len(parsed.batch.measurements[0].series) != 1:
+        raise InvalidInput(f"{text!r} is no series; write it as measurement,tag=value")
+    return parsed.batch.measurements[0].series[0]
+
+
+def _text(scan: Scan, only: Sequence[int] | None = None) -> Iterator[bytes]:
     heads = pl.Series("head", [_head(series) for series in scan.series], dtype=pl.String)
     for batch in scan.batches:
-        frame = batch.frame.select(
+        rows = batch.frame if only is None else batch.frame.filter(pl.col("series").is_in(only))
+        frame = rows.select(
             pl.concat_str(
                 pl.col("series").replace_strict(pl.int_range(len(heads), eager=True), heads, return_dtype=pl.String),
                 _value(batch.type),
