@@ -98,6 +98,58 @@ class TestBodies:
             decode_json(b"[" * 200_000, Shape)
 
 
+class Inner(msgspec.Struct):
+    seconds: int | None = None
+    words: dict[str, str] | None = None
+
+
+class Outer(msgspec.Struct):
+    org_id: str | None = msgspec.field(name="orgID", default=None)
+    count: int = 7
+    inner: Inner | None = None
+    rules: list[Inner] | None = None
+    kept: str | msgspec.UnsetType | None = msgspec.UNSET
+
+
+class TestBodiesAsTheReferenceReadsThem:
+    """Null leaves a member as it was, and a name counts in any case (encoding/json)."""
+
+    def test_null_is_nothing_said(self) -> None:
+        assert decode_json(b"null", Outer) == Outer()
+        assert decode_json(b" null ", list[Inner]) == []
+        assert decode_json(b"null", dict[str, str]) == {}
+        assert decode_json(b'{"count":null}', Outer) == Outer()
+        assert decode_json(b'{"rules":[null,{"seconds":1}]}', Outer) == Outer(rules=[Inner(), Inner(seconds=1)])
+        assert decode_json(b'{"inner":{"words":{"a":null}}}', Outer) == Outer(inner=Inner(words={"a": ""}))
+        assert decode_json(b'{"a":null,"b":"c"}', dict[str, str]) == {"a": "", "b": "c"}
+
+    def test_null_is_kept_where_it_means_something(self) -> None:
+        assert decode_json(b'{"kept":null}', Outer).kept is None
+        assert decode_json(b'{"count":null,"kept":null}', Outer).kept is None
+
+    def test_names_in_any_case(self) -> None:
+        assert decode_json(b'{"orgid":"x"}', Outer).org_id == "x"
+        assert decode_json(b'{"ORGID":"x","Inner":{"SECONDS":3}}', Outer) == Outer(org_id="x", inner=Inner(seconds=3))
+        # The last one counts, whatever its case.
+        assert decode_json(b'{"orgID":"x","orgid":"y"}', Outer).org_id == "y"
+        assert decode_json(b'{"orgid":"y","orgID":"x"}', Outer).org_id == "x"
+        # What the caller names is the caller's.
+        assert decode_json(b'{"inner":{"words":{"A":"1","a":"2"}}}', Outer).inner == Inner(words={"A": "1", "a": "2"})
+
+    def test_other_shapes_are_still_refused(self) -> None:
+        for body in (
+            b"[]",
+            b'{"count":"1"}',
+            b'{"COUNT":"1"}',
+            b'{"rules":{}}',
+            b'{"rules":[1]}',
+            b'{"rules":[null,1]}',
+        ):
+            with pytest.raises(BadBody) as refused:
+                decode_json(body, Outer)
+            assert refused.value.well_formed
+
+
 class TestQueryStrings:
     @given(st.lists(st.tuples(st.text(min_size=1, max_size=8), st.text(max_size=8))))
     def test_round_trip(self, pairs: list[tuple[str, str]]) -> None:

@@ -281,10 +281,14 @@ class TestTelegrafs:
         post = ("POST", "/api/v2/telegrafs")
         assert house.refusal(*post, {"name": "n"}) == (400, "invalid org id for permission: invalid ID")
         assert house.refusal(*post, b"{")[0] == 400
+        path = f"/api/v2/telegrafs/{house.json(*post, {'orgID': house.acme.id, 'name': 'n'})['id']}"
+        assert house.refusal("PUT", path, {"orgID": "zz", "name": "m"})[0] == 400
+        assert house.json("PUT", path, {"name": "m"})["name"] == "m"
         assert house.refusal("GET", "/api/v2/telegrafs?orgID=zz") == (
             400,
             "orgID is invalid: id must have a length of 16 bytes",
         )
+        assert house.ask("DELETE", path).status_code == 204
         assert house.json("GET", "/api/v2/telegrafs?org=nobody") == {"configurations": []}
 
 

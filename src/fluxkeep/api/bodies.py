@@ -1,17 +1,22 @@
 """Reading JSON bodies as the reference's decoder does.
 
 Unknown members are ignored, and so is what follows the first value; an empty
-body is `EOF` and a cut one `unexpected EOF`.
+body is `EOF` and a cut one `unexpected EOF`. A member's name counts in any
+case, and `null` leaves a member as if it had not been sent.
 
-Source: http-api.md §1.3.
+Source: http-api.md §1.3; for null and case the documentation of Go's
+encoding/json, which the reference reads with.
 """
 
 from __future__ import annotations
 
+import functools
 import json
-from typing import TypeVar
+from collections.abc import Hashable, Mapping
+from typing import TypeVar, cast
 
 import msgspec
+from msgspec import inspect
 
 from fluxkeep.errors import InvalidInput
 
@@ -35,19 +40,19 @@ class BadBody(InvalidInput):
 
 
 def decode_json(body: bytes, kind: type[T]) -> T:
-    """The first JSON value of a body as a wire struct.
+    """The first JSON value of a body as a wire struct, a list or a mapping.
 
     Raises:
         BadBody: Its message has the prefix of the common decoder; handlers
             with a text of their own take its `reason`.
     """
     try:
-        return msgspec.json.decode(body, type=kind)
-    except msgspec.ValidationError as error:
-        raise BadBody(str(error), well_formed=True) from None
+        return _shaped(body, msgspec.json.decode(body), kind)
     except RecursionError:
         raise BadBody("exceeded max depth") from None
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        if isinstance(error, msgspec.ValidationError):
+            raise BadBody(str(error), well_formed=True) from None
         return _decode_first(body, kind)
 
 
@@ -57,15 +62,73 @@ def _decode_first(body: bytes, kind: type[T]) -> T:
     if start == len(text):
         raise BadBody("EOF")
     try:
-        _, end = _python.raw_decode(text, start)
+        value, end = _python.raw_decode(text, start)
     except json.JSONDecodeError as error:
         raise BadBody(_reason(text, error.pos)) from None
     except RecursionError:
         raise BadBody("exceeded max depth") from None
     try:
-        return msgspec.json.decode(text[start:end].encode(), type=kind)
-    except msgspec.MsgspecError as error:
+        return _shaped(text[start:end].encode(), value, kind)
+    except (msgspec.MsgspecError, UnicodeEncodeError) as error:
         raise BadBody(str(error), well_formed=True) from None
+
+
+def _shaped(body: bytes, value: object, kind: type[T]) -> T:
+    """The typed value of a body whose plain one is `value`."""
+    read = _as_read(value, _shape(cast("Hashable", kind)))
+    # Values are compared, not only asked for identity: most bodies need nothing, and keep their exact numbers.
+    return msgspec.json.decode(body if read == value else msgspec.json.encode(read), type=kind)
+
+
+@functools.cache
+def _shape(kind: Hashable) -> inspect.Type:
+    return inspect.type_info(kind)
+
+
+@functools.cache
+def _members(struct: type) -> tuple[dict[str, inspect.Field], dict[str, inspect.Field]]:
+    """A struct's fields by their name, and by it in lower case."""
+    shape = _shape(struct)
+    assert isinstance(shape, inspect.StructType)
+    exact = {one.encode_name: one for one in shape.fields}
+    return exact, {name.lower(): one for name, one in exact.items()}
+
+
+def _as_read(value: object, shape: inspect.Type) -> object:
+    """A plain value with its members named as `shape` names them, and without the nulls that it does not know."""
+    match shape:
+        case inspect.UnionType():
+            if value is None and shape.includes_none:
+                return None
+            alternatives = [one for one in shape.types if not isinstance(one, inspect.NoneType)]
+            return _as_read(value, alternatives[0]) if len(alternatives) == 1 else value
+        case inspect.StructType() if value is None or isinstance(value, Mapping):
+            return _members_as_read(value or {}, shape.cls)
+        case inspect.DictType() if value is None or isinstance(value, Mapping):
+            return {name: _as_read(item, shape.value_type) for name, item in (value or {}).items()}
+        case inspect.ListType() if value is None or isinstance(value, list):
+            return [_as_read(item, shape.item_type) for item in value or ()]
+        case inspect.StrType() if value is None:
+            return ""
+        case _:
+            return value
+
+
+def _members_as_read(value: Mapping[str, object], struct: type) -> dict[str, object]:
+    exact, folded = _members(struct)
+    read: dict[str, object] = {}
+    for name, item in value.items():
+        member = exact.get(name) or folded.get(name.lower())
+        if member is None:
+            # Unknown, and ignored by who decodes.
+            read[name] = item
+        elif item is not None or _knows_null(member.type):
+            read[member.encode_name] = _as_read(item, member.type)
+    return read
+
+
+def _knows_null(shape: inspect.Type) -> bool:
+    return isinstance(shape, inspect.NoneType) or (isinstance(shape, inspect.UnionType) and shape.includes_none)
 
 
 def _reason(text: str, at: int) -> str:

@@ -26,7 +26,7 @@ _CHUNK_SIZE = 10_000
 _FORM = "application/x-www-form-urlencoded"
 _FORMATS = frozenset(("application/json", "application/csv", "text/csv", "application/x-msgpack"))
 Gone = Callable[[], bool]
-METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
+METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

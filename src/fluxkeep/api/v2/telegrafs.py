@@ -113,6 +113,8 @@ def endpoints(telegrafs: Telegrafs, memberships: Memberships, labels: Labels) ->
     def replace(call: Call) -> Response:
         telegraf_id = ResourceID.parse(call.params["id"])
         body = decode_json(call.body, _TelegrafIn)
+        # Not used, but read: what is no id is no body.
+        body_id(body.orgID, OrgID)
         changed = telegrafs.replace(
             call.access,
             telegraf_id,
