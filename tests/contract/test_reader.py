@@ -8,6 +8,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -38,14 +39,23 @@ def memory(batches: Batches) -> Iterator[Reader]:
 
 
 @contextmanager
-def disk(batches: Batches, flush_after: Callable[[int], bool], *, compacted: bool = False) -> Iterator[Reader]:
+def disk(
+    batches: Batches,
+    flush_after: Callable[[int], bool],
+    *,
+    compacted: bool = False,
+    sorted_after: Callable[[int], bool] = lambda _: False,
+) -> Iterator[Reader]:
     with tempfile.TemporaryDirectory() as folder:
-        engine = open_engine(Path(folder), QUIET)
+        engine = open_engine(Path(folder), replace(QUIET, sort_rows_min=1))
         for number, batch in enumerate(batches):
             if batch:
                 assert not write(engine, batch).refusals
             if flush_after(number):
                 engine.flush()
+            if sorted_after(number):
+                # A scan leaves the memtable sorted.
+                engine.reader(BUCKET.id).scan(ScanRequest())
         while compacted and engine.compact():
             pass
         try:
@@ -56,6 +66,10 @@ def disk(batches: Batches, flush_after: Callable[[int], bool], *, compacted: boo
 
 READERS: dict[str, Callable[[Batches], Any]] = {
     "memtable": lambda batches: disk(batches, lambda _: False),
+    "memtable sorted after each write": lambda batches: disk(batches, lambda _: False, sorted_after=lambda _: True),
+    "files and memtable sorted in between": lambda batches: disk(
+        batches, lambda n: n % 4 == 0, sorted_after=lambda n: n % 3 == 1
+    ),
     "file": lambda batches: disk(batches, lambda n: n == len(batches) - 1),
     "a file a write": lambda batches: disk(batches, lambda _: True),
     "compacted files": lambda batches: disk(batches, lambda _: True, compacted=True),

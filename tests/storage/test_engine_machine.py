@@ -23,7 +23,12 @@ from fluxkeep.storage import Engine, StorageOptions, StoredBucket
 
 OTHER = StoredBucket(BucketID("00000000000000bb"))
 OPTIONS = StorageOptions(
-    background=False, wal_segment_bytes=4096, row_group_rows=8, scan_block_values=16, compaction_files_min=2
+    background=False,
+    wal_segment_bytes=4096,
+    row_group_rows=8,
+    scan_block_values=16,
+    compaction_files_min=2,
+    sort_rows_min=3,
 )
 TIMES = st.integers(0, 12) | st.integers(0, 3).map(lambda n: n * WEEK + DAY)
 FIELDS: Mapping[str, st.SearchStrategy[Any]] = {

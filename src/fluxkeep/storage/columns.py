@@ -129,15 +129,18 @@ def concatenate_rows(pieces: Sequence[Rows]) -> Rows:
     """
     if len(pieces) == 1:
         return pieces[0]
-    types: dict[str, FieldType] = {}
-    for piece in pieces:
-        for name, column in piece.columns.items():
-            types.setdefault(name, column.type)
-    columns = {
-        name: concatenate([p.columns[name] if name in p.columns else absent(type_, len(p)) for p in pieces])
-        for name, type_ in types.items()
-    }
+    columns = {name: concatenate_field(pieces, name, type_) for name, type_ in field_types(pieces).items()}
     return Rows(np.concatenate([p.ids for p in pieces]), np.concatenate([p.time for p in pieces]), columns)
+
+
+def field_types(pieces: Sequence[Rows]) -> dict[str, FieldType]:
+    """The fields of any of the pieces."""
+    return {name: column.type for piece in pieces for name, column in piece.columns.items()}
+
+
+def concatenate_field(pieces: Sequence[Rows], name: str, type_: FieldType) -> Column:
+    """One field of pieces one behind the other."""
+    return concatenate([p.columns[name] if name in p.columns else absent(type_, len(p)) for p in pieces])
 
 
 def take_strings(strings: Strings, at: Positions) -> Strings:

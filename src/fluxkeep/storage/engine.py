@@ -42,7 +42,7 @@ from fluxkeep.storage.reader import StoreReader
 from fluxkeep.storage.replay import Decoder, replay
 from fluxkeep.storage.settings import StorageOptions
 from fluxkeep.storage.shards import Shard, group_duration
-from fluxkeep.storage.sources import MeasurementSnapshot, MemorySource, ShardSources
+from fluxkeep.storage.sources import MeasurementSnapshot, ShardSources, memory_sources
 from fluxkeep.storage.tombstones import Tombstone
 from fluxkeep.storage.transfer import ShardExport, ShardParcel, export_of, write_parcel
 from fluxkeep.storage.wal import Ticket, Wal, pack_payload, pack_record
@@ -237,15 +237,17 @@ class Engine:
     def reader(self, bucket: BucketID) -> Reader:
         """Read access to a bucket; one that was never written to is empty."""
         return StoreReader(
-            lambda time_range, measurement: self._snapshot(bucket, time_range, measurement),
+            lambda time_range, measurement, sort: self._snapshot(bucket, time_range, measurement, sort=sort),
             self._set_aside,
             self._options.scan_block_values,
         )
 
     def _snapshot(
-        self, bucket: BucketID, time_range: TimeRange, measurement: str | None
+        self, bucket: BucketID, time_range: TimeRange, measurement: str | None, *, sort: bool
     ) -> tuple[list[MeasurementSnapshot], list[str]]:
         """The sources that may hold rows within a range, as of now."""
+        if sort:
+            self._sort_memory(bucket, time_range, measurement)
         found: dict[str, list[ShardSources]] = {}
         warnings: list[str] = []
         with self._settled:
@@ -258,6 +260,15 @@ class Engine:
                     found.setdefault(name, []).append(sources)
             snapshots = [MeasurementSnapshot(self._catalog.index(bucket, n), shards) for n, shards in found.items()]
         return snapshots, warnings
+
+    def _sort_memory(self, bucket: BucketID, time_range: TimeRange, measurement: str | None) -> None:
+        """Sort the memtable rows that a scan is about to read; writes go on meanwhile."""
+        with self._settled:
+            partitions = [p for table in self._tables() for p in table.of_bucket(bucket)]
+        for partition in partitions:
+            shard = partition.shard
+            if measurement in (None, partition.measurement) and time_range.overlaps(shard.start, shard.stop - 1):
+                partition.arrange(self._options.sort_rows_min)
 
     def _sources(
         self,
@@ -282,8 +293,13 @@ class Engine:
                     warnings.append(f"a damaged data file was left out: {self._catalog.corrupt[one.entry.id]}")
                     continue
                 files.append(self._catalog.source(one, shard.bucket))
-            memory = [MemorySource(p.visible()) for ps in partitions for p in ps if p.measurement == name]
-            memory = [m for m in memory if m.chunks]
+            memory = [
+                source
+                for ps in partitions
+                for p in ps
+                if p.measurement == name
+                for source in memory_sources(*p.snapshot())
+            ]
             if files or memory:
                 found[name] = ShardSources(shard, files, memory)
         return found

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fluxkeep.datamodel.points import Int64s, Strings
-from fluxkeep.storage.columns import Column, Positions, Rows, concatenate_rows, take, take_rows
+from fluxkeep.storage.columns import Column, Positions, Rows, concatenate_field, field_types, take
 
 Rank = npt.NDArray[np.uint32]
 
@@ -25,13 +25,33 @@ def merge_rows(pieces: Sequence[Rows], rank: Rank) -> Rows:
         pieces: Older before newer; in each, later rows are newer.
         rank: Series id to its place in the order.
     """
-    rows = concatenate_rows(pieces)
-    order, starts = sort_rows(rows.ids, rows.time, rank)
-    if starts is None:
-        return rows if order is None else take_rows(rows, order)
-    columns = {name: _newest(column, order, starts) for name, column in rows.columns.items()}
-    first = starts if order is None else order[starts]
-    return Rows(rows.ids[first], rows.time[first], columns)
+    one = pieces[0] if len(pieces) == 1 else None
+    ids = np.concatenate([p.ids for p in pieces]) if one is None else one.ids
+    time = np.concatenate([p.time for p in pieces]) if one is None else one.time
+    order, starts = sort_rows(ids, time, rank)
+    if one is not None and order is None and starts is None:
+        return one
+    return _gather(pieces, ids, time, order, starts)
+
+
+def _gather(
+    pieces: Sequence[Rows],
+    ids: npt.NDArray[np.uint32],
+    time: Int64s,
+    order: Positions | None,
+    starts: Positions | None,
+) -> Rows:
+    """Pieces with concatenated ids and times in an order, column by column: only one of them is held twice."""
+    columns: dict[str, Column] = {}
+    for name, type_ in field_types(pieces).items():
+        column = concatenate_field(pieces, name, type_)
+        if starts is not None:
+            column = _newest(column, order, starts)
+        elif order is not None:
+            column = take(column, order)
+        columns[name] = column
+    first = order if starts is None else starts if order is None else order[starts]
+    return Rows(ids, time, columns) if first is None else Rows(ids[first], time[first], columns)
 
 
 def merge_sorted(pieces: Sequence[Rows], rank: Rank) -> Rows:
@@ -46,8 +66,9 @@ def merge_sorted(pieces: Sequence[Rows], rank: Rank) -> Rows:
     bounds = sorted((int(piece.time.min()), int(piece.time.max()), at) for at, piece in enumerate(pieces))
     if any(following[0] <= former[1] for former, following in itertools.pairwise(bounds)):
         return merge_rows(pieces, rank)
-    rows = concatenate_rows([pieces[at] for _, _, at in bounds])
-    return take_rows(rows, _stable_order(rank[rows.ids]))
+    pieces = [pieces[at] for _, _, at in bounds]
+    ids = np.concatenate([p.ids for p in pieces])
+    return _gather(pieces, ids, np.concatenate([p.time for p in pieces]), _stable_order(rank[ids]), None)
 
 
 def sort_rows(ids: npt.NDArray[np.uint32], time: Int64s, rank: Rank) -> tuple[Positions | None, Positions | None]:

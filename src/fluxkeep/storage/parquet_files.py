@@ -31,6 +31,7 @@ from fluxkeep.datamodel.points import Bools, Int64s, Strings
 from fluxkeep.datamodel.series import Tags
 from fluxkeep.errors import Corruption
 from fluxkeep.storage.columns import Column, Rows, cut, cut_rows, strings_from_arrow, strings_to_arrow
+from fluxkeep.storage.runs import SeriesPlaces
 from fluxkeep.storage.series_index import SeriesIndex
 
 if TYPE_CHECKING:
@@ -397,32 +398,17 @@ def from_arrow(array: pa.ChunkedArray, type_: FieldType) -> Column:
     return Column(type_, values, valid)
 
 
-class SeriesOfFile:
-    """A data file's index in memory.
-
-    Attributes:
-        ids: Series ids in file order, which is the order of tag sets.
-        rows: Rows of each; `start[i]` is the first row of the i-th.
-        first, last: Inclusive time range of each.
-        counts: Of fields with absent values: how many values each has; of other fields: `rows`.
-    """
-
-    def __init__(self, table: pa.Table, tag_columns: Mapping[str, str], fields: Sequence[str], index: SeriesIndex):
-        self.rows: Int64s = table.column("#rows").to_numpy()
-        self.first: Int64s = table.column("#first").to_numpy()
-        self.last: Int64s = table.column("#last").to_numpy()
-        self.start = np.concatenate(([0], np.cumsum(self.rows)))
-        names = set(table.column_names)
-        self.counts: dict[str, Int64s] = {
-            f: table.column(f"#count:{f}").to_numpy() if f"#count:{f}" in names else self.rows for f in fields
-        }
-        self.ids = index.ids(_tag_sets(table, tag_columns))
-
-    def positions(self, wanted: npt.NDArray[np.bool_]) -> npt.NDArray[np.int64]:
-        """Places in the file of the series of a mask by id, ascending; the mask may be shorter than the ids."""
-        known = self.ids < len(wanted)
-        hit = wanted[np.minimum(self.ids, len(wanted) - 1)] & known if len(wanted) else known & False
-        return np.flatnonzero(hit)
+def _places(table: pa.Table, tag_columns: Mapping[str, str], fields: Sequence[str], index: SeriesIndex) -> SeriesPlaces:
+    """What an index file says; its series get ids."""
+    rows: Int64s = table.column("#rows").to_numpy()
+    names = set(table.column_names)
+    return SeriesPlaces(
+        index.ids(_tag_sets(table, tag_columns)),
+        rows,
+        table.column("#first").to_numpy(),
+        table.column("#last").to_numpy(),
+        {f: table.column(f"#count:{f}").to_numpy() if f"#count:{f}" in names else rows for f in fields},
+    )
 
 
 def _tag_sets(table: pa.Table, tag_columns: Mapping[str, str]) -> list[Tags]:
@@ -448,13 +434,13 @@ class DataFile:
         self._index = index
         self._lock = threading.Lock()
         self._file: pq.ParquetFile | None = None
-        self._series: SeriesOfFile | None = None
+        self._series: SeriesPlaces | None = None
         self._group_starts: Int64s = np.zeros(1, np.int64)
         self._columns: dict[str, str] = {}
         self.types = {field: FieldType(type_) for field, type_ in fields}
 
     @property
-    def series(self) -> SeriesOfFile:
+    def series(self) -> SeriesPlaces:
         """The index; read once and kept."""
         with self._lock:
             if self._series is None:
@@ -528,12 +514,12 @@ class DataFile:
             self._file = file
         return self._file
 
-    def _read_series(self) -> SeriesOfFile:
+    def _read_series(self) -> SeriesPlaces:
         import pyarrow.parquet as pq
 
         table = pq.read_table(self._series_path, page_checksum_verification=True, partitioning=None)
         note = _note(table.schema.metadata)
-        return SeriesOfFile(table, note["tags"], list(self.types), self._index)
+        return _places(table, note["tags"], list(self.types), self._index)
 
     def _guard(self, read: Callable[[], T]) -> T:
         import pyarrow as pa

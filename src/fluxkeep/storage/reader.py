@@ -38,7 +38,7 @@ from fluxkeep.storage.plan import Plan, PlannedSeries, make_plan
 from fluxkeep.storage.row_filter import FieldRows, keep
 from fluxkeep.storage.series_index import depends_on_field, distinct
 from fluxkeep.storage.shortcuts import shortcut
-from fluxkeep.storage.sources import MeasurementSnapshot, ShardSources, column_key, parts_of
+from fluxkeep.storage.sources import LooseSource, MeasurementSnapshot, ShardSources, column_key, parts_of
 
 if TYPE_CHECKING:
     import polars as pl
@@ -46,7 +46,8 @@ if TYPE_CHECKING:
 Mask = npt.NDArray[np.bool_]
 # For each field which series have it, by id.
 _Present: TypeAlias = dict[tuple[str, FieldType], Mask]
-Snapshotter = Callable[[TimeRange, str | None], tuple[Sequence[MeasurementSnapshot], Sequence[str]]]
+# Of a range, of one measurement or of all, and whether memory is to be sorted first.
+Snapshotter = Callable[[TimeRange, str | None, bool], tuple[Sequence[MeasurementSnapshot], Sequence[str]]]
 
 
 class StoreReader:
@@ -57,7 +58,7 @@ class StoreReader:
 
         Args:
             snapshot: Gives the sources that a range may need, of one measurement or of all,
-                and warnings about files set aside.
+                and warnings about files set aside. Scans ask for memory to be sorted first.
             report: Told of every file found corrupt.
             block_values: About how many values a block holds.
         """
@@ -73,7 +74,7 @@ class StoreReader:
             Corruption: A file is damaged and has now been set aside; also while iterating.
         """
         over_series, over_rows = split(request.predicate)
-        snapshots, warnings = self._load(request.time_range, request.predicate)
+        snapshots, warnings = self._load(request.time_range, request.predicate, sort=True)
         plans: list[Plan] = []
         base = 0
         for snapshot in snapshots:
@@ -146,10 +147,12 @@ class StoreReader:
         """See `Reader.cardinality`."""
         return sum(len(_any_field(present)) for _, present in self._found(time_range, predicate))
 
-    def _load(self, time_range: TimeRange, predicate: Predicate | None) -> tuple[list[MeasurementSnapshot], list[str]]:
+    def _load(
+        self, time_range: TimeRange, predicate: Predicate | None, *, sort: bool = False
+    ) -> tuple[list[MeasurementSnapshot], list[str]]:
         """Snapshots in order of measurement with their indexes read; damaged files are left out and named."""
         while True:
-            snapshots, warnings = self._snapshot(time_range, _only_measurement(predicate))
+            snapshots, warnings = self._snapshot(time_range, _only_measurement(predicate), sort)
             try:
                 for snapshot in snapshots:
                     snapshot.load()
@@ -186,10 +189,13 @@ def _present_in(
 ) -> Mask:
     """Which series have a field in a shard group; rows are looked at only where a delete may have taken the last."""
     present = np.zeros(len(snapshot.index), np.bool_)
-    for source in shard.files:
+    for source in (*shard.files, *shard.memory):
         if source.types.get(name) is not type_:
             continue
-        series = source.file.series
+        if isinstance(source, LooseSource):
+            source.mark(name, time_range, present)
+            continue
+        series = source.series
         hit = (series.counts[name] > 0) & (series.first < time_range.stop) & (series.last >= time_range.start)
         if source.tombstones and hit.any():
             wanted = np.zeros(len(present), np.bool_)
@@ -200,9 +206,6 @@ def _present_in(
                 present[rows.ids if valid is None else rows.ids[valid]] = True
         else:
             present[series.ids[hit]] = True
-    for memory in shard.memory:
-        if memory.types.get(name) is type_:
-            memory.series(name, time_range, present)
     return present[:count]
 
 
@@ -283,7 +286,7 @@ class _Run:
         rows_by_id = plan.snapshot.rows_by_id(len(plan.rank))[plan.order]
         weight = np.cumsum(rows_by_id * len(plan.fields)) // self._block_values
         time_range = self._request.time_range
-        parts = [part.sources for shard in plan.snapshot.shards for part in parts_of(shard, time_range)]
+        parts = [part.sources for shard in plan.snapshot.shards for part in parts_of(shard)]
         names = sorted({name for name, _ in plan.fields})
         for ids in np.split(plan.order, np.flatnonzero(np.diff(weight)) + 1):
             wanted = np.zeros(len(plan.rank), np.bool_)

@@ -1,10 +1,11 @@
 """Aggregates that need not read every row: counts from the indexes, first and last rows by position.
 
 What follows each other in time is looked at one by one: shard groups, and within
-one its files and memory, unless they overlap. A part is plain when it is a data
-file of which no delete hides a row and the range holds all. There the index knows
-each series' count, and where its first and last row stand; the last of a series is
-looked for from the newest part backwards. Parts that are not plain are read as usual.
+one its files and memory, unless they overlap. A part is plain when it is one sorted run,
+a file's or memory's, of which no delete hides a row. There the index knows each
+series' count, and where its first and last row stand, if the range holds what is
+asked; the last of a series is looked for from the newest part backwards. All other
+series and parts are read as usual.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from fluxkeep.datamodel.timerange import TimeRange
 from fluxkeep.storage.aggregates import Partials, edges_of, reduce
 from fluxkeep.storage.columns import Column, concatenate, take
 from fluxkeep.storage.plan import Plan
-from fluxkeep.storage.sources import FileSource, Part, ShardSources, column_key, parts_of
+from fluxkeep.storage.sources import FileSource, Part, RunSource, ShardSources, column_key, parts_of
 
 Mask = npt.NDArray[np.bool_]
 Ids = npt.NDArray[np.uint32]
@@ -37,7 +38,7 @@ def shortcut(plan: Plan, aggregate: Aggregate, request: ScanRequest) -> Sequence
     """
     if aggregate not in (Aggregate.COUNT, Aggregate.FIRST, Aggregate.LAST):
         return None
-    parts = [part for shard in plan.snapshot.shards for part in parts_of(shard, request.time_range)]
+    parts = [part for shard in plan.snapshot.shards for part in parts_of(shard)]
     if all(part.plain is None for part in parts):
         return None
     answers: list[tuple[FieldType, Partials]] = []
@@ -72,14 +73,19 @@ def _counted(
     counts = np.zeros(len(plan.rank), np.int64)
     for part in parts:
         source = part.plain
-        if source is None:
-            rows = _rows(part.sources, plan, name, type_, wanted, time_range)
+        looked_at = wanted
+        if source is not None:
+            if source.types.get(name) is not type_:
+                continue
+            series = source.series
+            at = series.positions(wanted)
+            within = (series.first[at] >= time_range.start) & (series.last[at] < time_range.stop)
+            counts[series.ids[at[within]]] += series.counts[name][at[within]]
+            looked_at = _mask(len(wanted), series.ids[at[~within]])
+        if looked_at.any():
+            rows = _rows(part.sources, plan, name, type_, looked_at, time_range)
             if rows is not None:
                 counts += np.bincount(rows[0], minlength=len(counts))
-        elif source.types.get(name) is type_:
-            series = source.file.series
-            at = series.positions(wanted)
-            counts[series.ids[at]] += series.counts[name][at]
     ids = np.flatnonzero(counts).astype(np.uint32)
     return ids, np.zeros(len(ids), np.int64), Column(FieldType.INTEGER, counts[ids], None)
 
@@ -105,7 +111,7 @@ def _ends(
         if source is not None:
             if source.types.get(name) is not type_:
                 continue
-            quick, rest = _end_rows(source, name, open_, last=last)
+            quick, rest = _end_rows(source, name, open_, time_range, last=last)
             found.append(quick)
             open_ = open_.copy()
             open_[quick[0]] = False
@@ -128,17 +134,30 @@ def _ends(
     )
 
 
-def _end_rows(source: FileSource, name: str, wanted: Mask, *, last: bool) -> tuple[_Found, Mask]:
-    """The end rows of the series that have the field in every row; and which series have it in some."""
-    series = source.file.series
+def _end_rows(
+    source: FileSource | RunSource, name: str, wanted: Mask, time_range: TimeRange, *, last: bool
+) -> tuple[_Found, Mask]:
+    """The end rows of the series that have the field in every row and that end within the range.
+
+    And the series whose rows must be looked at: they have the field in some rows, or end outside of the range.
+    """
+    series = source.series
     at = series.positions(wanted)
-    counts, rows = series.counts[name][at], series.rows[at]
-    rest = np.zeros(len(wanted), np.bool_)
-    rest[series.ids[at[(counts > 0) & (counts < rows)]]] = True
-    at = at[counts == rows]
+    at = at[
+        (series.counts[name][at] > 0) & (series.first[at] < time_range.stop) & (series.last[at] >= time_range.start)
+    ]
+    ends = series.last[at] if last else series.first[at]
+    quick = (series.counts[name][at] == series.rows[at]) & (ends >= time_range.start) & (ends < time_range.stop)
+    rest = _mask(len(wanted), series.ids[at[~quick]])
+    at = at[quick]
     places = series.start[at + 1] - 1 if last else series.start[at]
-    column = source.values_at(name, places)
-    return (series.ids[at], series.last[at] if last else series.first[at], column), rest
+    return (series.ids[at], ends[quick], source.values_at(name, places)), rest
+
+
+def _mask(count: int, ids: Ids) -> Mask:
+    mask = np.zeros(count, np.bool_)
+    mask[ids] = True
+    return mask
 
 
 def _rows(

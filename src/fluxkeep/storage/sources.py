@@ -9,6 +9,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -16,10 +17,11 @@ import numpy.typing as npt
 from fluxkeep.datamodel.columns import FieldType
 from fluxkeep.datamodel.points import Int64s
 from fluxkeep.datamodel.timerange import TimeRange
-from fluxkeep.storage.columns import Column, Rows, absent, concatenate, concatenate_rows, take, take_rows
+from fluxkeep.storage.columns import Column, Rows, absent, concatenate, concatenate_rows, cut, take, take_rows
 from fluxkeep.storage.manifest import FileEntry
 from fluxkeep.storage.merge import merge_rows, merge_sorted
 from fluxkeep.storage.parquet_files import DataFile, OpenFiles
+from fluxkeep.storage.runs import SeriesPlaces, SortedRun
 from fluxkeep.storage.series_index import SeriesIndex
 from fluxkeep.storage.shards import Shard
 from fluxkeep.storage.tombstones import Tombstone
@@ -51,17 +53,29 @@ class FileSource:
         """Fields and their types."""
         return self.file.types
 
+    @property
+    def first(self) -> int:
+        """The earliest time."""
+        return self.entry.first
+
+    @property
+    def last(self) -> int:
+        """The latest time."""
+        return self.entry.last
+
+    @property
+    def series(self) -> SeriesPlaces:
+        """Where its series are; read when first asked for."""
+        return self.file.series
+
     def read(self, wanted: Mask, fields: Sequence[str], time_range: TimeRange) -> Rows | None:
         """The rows of wanted series within a range, sorted, without duplicates; fields by their plain names."""
-        series = self.file.series
-        at = series.positions(wanted)
-        if not (self.entry.first >= time_range.start and self.entry.last < time_range.stop):
-            at = at[(series.first[at] < time_range.stop) & (series.last[at] >= time_range.start)]
+        at = _positions(self, wanted, time_range)
         fields = [f for f in fields if f in self.file.types]
         if not len(at) or not fields:
             return None
         self.open_files.touch(self.entry.id, self.file)
-        pieces = [self._read_run(at[a:b], fields) for a, b in _runs(series.start, at)]
+        pieces = [self._read_run(at[a:b], fields) for a, b in _runs(self.series.start, at)]
         rows = concatenate_rows(pieces)
         return self._alive(_within(rows, time_range))
 
@@ -81,7 +95,7 @@ class FileSource:
 
     def _read_run(self, at: npt.NDArray[np.int64], fields: Sequence[str]) -> Rows:
         """The rows of some series that stand close together."""
-        series = self.file.series
+        series = self.series
         start, stop = int(series.start[at[0]]), int(series.start[at[-1] + 1])
         time, columns = self.file.read(start, stop, fields)
         counts = series.rows[at]
@@ -89,8 +103,7 @@ class FileSource:
         if len(ids) == stop - start:
             return Rows(ids, time, columns)
         # Between the wanted series lie others: their rows are left out.
-        offsets = np.repeat(series.start[at] - start - np.concatenate(([0], np.cumsum(counts[:-1]))), counts)
-        rows = offsets + np.arange(len(ids))
+        rows = _row_numbers(series, at) - start
         return Rows(ids, time[rows], {name: take(c, rows) for name, c in columns.items()})
 
     def _alive(self, rows: Rows) -> Rows:
@@ -114,9 +127,75 @@ def _runs(start: Int64s, at: npt.NDArray[np.int64]) -> list[tuple[int, int]]:
     return list(itertools.pairwise(edges))
 
 
+def _positions(source: FileSource | RunSource, wanted: Mask, time_range: TimeRange) -> npt.NDArray[np.int64]:
+    """Places of the wanted series of a sorted run that may have rows within a range."""
+    series = source.series
+    at = series.positions(wanted)
+    if source.first >= time_range.start and source.last < time_range.stop:
+        return at
+    return at[(series.first[at] < time_range.stop) & (series.last[at] >= time_range.start)]
+
+
+def _row_numbers(series: SeriesPlaces, at: npt.NDArray[np.int64]) -> Int64s:
+    """The numbers of all rows of some series."""
+    counts = series.rows[at]
+    offsets = np.repeat(series.start[at] - np.concatenate(([0], np.cumsum(counts[:-1]))), counts)
+    numbers: Int64s = offsets + np.arange(len(offsets))
+    return numbers
+
+
 @dataclass(slots=True)
-class MemorySource:
-    """The visible chunks of one memtable partition, older before newer."""
+class RunSource:
+    """A sorted run of a memtable partition."""
+
+    run: SortedRun
+    # Deletes are applied to memory at once.
+    tombstones: Sequence[Tombstone] = ()
+
+    @property
+    def types(self) -> dict[str, FieldType]:
+        """Fields and their types."""
+        return {name: column.type for name, column in self.run.rows.columns.items()}
+
+    @property
+    def first(self) -> int:
+        """The earliest time."""
+        return self.run.first
+
+    @property
+    def last(self) -> int:
+        """The latest time."""
+        return self.run.last
+
+    @property
+    def series(self) -> SeriesPlaces:
+        """Where its series are."""
+        return self.run.series
+
+    def read(self, wanted: Mask, fields: Sequence[str], time_range: TimeRange) -> Rows | None:
+        """See `FileSource.read`."""
+        whole = self.run.rows
+        columns = {name: whole.columns[name] for name in fields if name in whole.columns}
+        at = _positions(self, wanted, time_range)
+        if not len(at) or not columns:
+            return None
+        if len(at) == len(self.series.ids):
+            return _within(Rows(whole.ids, whole.time, columns), time_range)
+        start, stop = int(self.series.start[at[0]]), int(self.series.start[at[-1] + 1])
+        if at[-1] - at[0] == len(at) - 1:
+            cuts = {name: cut(column, start, stop) for name, column in columns.items()}
+            return _within(Rows(whole.ids[start:stop], whole.time[start:stop], cuts), time_range)
+        return _within(take_rows(Rows(whole.ids, whole.time, columns), _row_numbers(self.series, at)), time_range)
+
+    def values_at(self, name: str, places: npt.NDArray[np.int64]) -> Column:
+        """See `FileSource.values_at`."""
+        found = take(self.run.rows.columns[name], places)
+        return Column(found.type, found.values, None)
+
+
+@dataclass(slots=True)
+class LooseSource:
+    """The chunks of one memtable partition that are not sorted, older before newer; at least one row."""
 
     chunks: Sequence[Rows]
 
@@ -125,12 +204,20 @@ class MemorySource:
         """Fields and their types."""
         return {name: column.type for chunk in self.chunks for name, column in chunk.columns.items()}
 
+    @property
+    def first(self) -> int:
+        """The earliest time."""
+        return min(_bounds(chunk)[0] for chunk in self.chunks)
+
+    @property
+    def last(self) -> int:
+        """The latest time."""
+        return max(_bounds(chunk)[1] for chunk in self.chunks)
+
     def read(self, wanted: Mask, fields: Sequence[str], time_range: TimeRange) -> Rows | None:
         """Like `FileSource.read`, but neither sorted nor without duplicates."""
         pieces: list[Rows] = []
         for chunk in self.chunks:
-            if not len(chunk):
-                continue
             first, last, id_max = _bounds(chunk)
             if not time_range.overlaps(first, last):
                 continue
@@ -146,11 +233,11 @@ class MemorySource:
                 pieces.append(take_rows(narrowed, np.flatnonzero(hit)))
         return concatenate_rows(pieces) if pieces else None
 
-    def series(self, name: str, time_range: TimeRange, present: Mask) -> None:
+    def mark(self, name: str, time_range: TimeRange, present: Mask) -> None:
         """Mark in a mask by id the series that have a field within a range."""
         for chunk in self.chunks:
             column = chunk.columns.get(name)
-            if column is None or not len(chunk):
+            if column is None:
                 continue
             first, last, id_max = _bounds(chunk)
             if first >= time_range.start and last < time_range.stop:
@@ -174,22 +261,23 @@ def _bounds(chunk: Rows) -> tuple[int, int, int]:
     return chunk.notes.bounds
 
 
+Source: TypeAlias = FileSource | RunSource | LooseSource
+
+
 @dataclass(frozen=True, slots=True)
 class ShardSources:
     """The sources of one shard group, older before newer; the memtables are last."""
 
     shard: Shard
     files: Sequence[FileSource]
-    memory: Sequence[MemorySource]
+    memory: Sequence[RunSource | LooseSource]
 
     @property
     def types(self) -> dict[str, FieldType]:
         """Fields and their types in this shard group."""
         types: dict[str, FieldType] = {}
-        for file in self.files:
-            types.update(file.types)
-        for memory in self.memory:
-            types.update(memory.types)
+        for source in (*self.files, *self.memory):
+            types.update(source.types)
         return types
 
     def read(
@@ -199,42 +287,55 @@ class ShardSources:
 
         Rows in which all the wanted fields are absent may be among them.
         """
-        clean = [rows for f in self.files if (rows := f.read(wanted, fields, time_range)) is not None and len(rows)]
-        fresh = [rows for m in self.memory if (rows := m.read(wanted, fields, time_range)) is not None]
-        if not clean and not fresh:
+        pieces: list[Rows] = []
+        for source in (*self.files, *self.memory):
+            rows = source.read(wanted, fields, time_range)
+            if rows is not None and len(rows):
+                pieces.append(merge_rows([rows], rank) if isinstance(source, LooseSource) else rows)
+        if not pieces:
             return None
-        if fresh:
-            clean.append(merge_rows(fresh, rank))
-        merged = merge_sorted(clean, rank)
+        merged = merge_sorted(pieces, rank)
         return Rows(merged.ids, merged.time, {column_key(n, c.type): c for n, c in merged.columns.items()})
+
+
+def memory_sources(runs: Sequence[SortedRun], loose: Sequence[Rows]) -> list[RunSource | LooseSource]:
+    """The sources of one memtable partition."""
+    chunks = [rows for rows in loose if len(rows)]
+    found: list[RunSource | LooseSource] = [RunSource(run) for run in runs]
+    return [*found, LooseSource(chunks)] if chunks else found
 
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """Sources whose rows lie apart in time from all others'; `plain` if it is such a file alone."""
+    """Sources whose rows lie apart in time from all others'; `plain` if it is one, sorted, and no delete hides rows."""
 
     sources: ShardSources
-    plain: FileSource | None
+    plain: FileSource | RunSource | None
 
 
-def parts_of(shard: ShardSources, time_range: TimeRange) -> list[Part]:
+def parts_of(shard: ShardSources) -> list[Part]:
     """The parts of a shard group in order of time."""
-    spans = [(f.entry.first, f.entry.last, ShardSources(shard.shard, [f], [])) for f in shard.files]
-    times = [chunk.time for memory in shard.memory for chunk in memory.chunks if len(chunk)]
-    if times:
-        first, last = min(int(t.min()) for t in times), max(int(t.max()) for t in times)
-        spans.append((first, last, ShardSources(shard.shard, [], shard.memory)))
-    spans.sort(key=lambda span: span[0])
-    if any(following[0] <= former[1] for former, following in itertools.pairwise(spans)):
-        return [Part(shard, None)]
-    return [Part(sources, _plain(sources, time_range)) for _, _, sources in spans]
+    sources: list[Source] = [*shard.files, *shard.memory]
+    spans = sorted((source.first, source.last, age) for age, source in enumerate(sources))
+    groups: list[list[int]] = []
+    end = 0
+    for first, last, age in spans:
+        if groups and first <= end:
+            groups[-1].append(age)
+            end = max(end, last)
+        else:
+            groups.append([age])
+            end = last
+    return [_part(shard.shard, [sources[age] for age in sorted(group)]) for group in groups]
 
 
-def _plain(sources: ShardSources, time_range: TimeRange) -> FileSource | None:
-    if not sources.files or sources.files[0].tombstones:
-        return None
-    entry = sources.files[0].entry
-    return sources.files[0] if time_range.start <= entry.first and entry.last < time_range.stop else None
+def _part(shard: Shard, sources: Sequence[Source]) -> Part:
+    files = [source for source in sources if isinstance(source, FileSource)]
+    memory = [source for source in sources if not isinstance(source, FileSource)]
+    plain = None
+    if len(sources) == 1 and not isinstance(sources[0], LooseSource) and not sources[0].tombstones:
+        plain = sources[0]
+    return Part(ShardSources(shard, files, memory), plain)
 
 
 def _within(rows: Rows, time_range: TimeRange) -> Rows:
@@ -266,11 +367,11 @@ class MeasurementSnapshot:
         """At most how many rows each series has."""
         rows = np.zeros(count, np.int64)
         for shard in self.shards:
-            for source in shard.files:
-                series = source.file.series
-                rows[series.ids] += series.rows
-            for memory in shard.memory:
-                for chunk in memory.chunks:
-                    counted = np.bincount(chunk.ids, minlength=count)
-                    rows += counted[:count]
+            for source in (*shard.files, *shard.memory):
+                if isinstance(source, LooseSource):
+                    for chunk in source.chunks:
+                        rows += np.bincount(chunk.ids, minlength=count)[:count]
+                else:
+                    known = source.series.ids < count
+                    rows[source.series.ids[known]] += source.series.rows[known]
         return rows
