@@ -57,11 +57,15 @@ class House:
 
     def crash(self, target: Path, **options: object) -> House:
         """What a start finds after kill -9 now: the files as they lie there. This house lives on."""
+        self.copy_to(target)
+        return House(target, self.clock, replace(self.options, **options))  # type: ignore[arg-type]
+
+    def copy_to(self, target: Path) -> None:
+        """Copy the files as they lie there, but for those that a process holds for itself."""
         target.mkdir()
         for file in self.folder.iterdir():
             if file.suffix not in (".lock", ".bolt-shm"):
                 shutil.copy(file, target / file.name)
-        return House(target, self.clock, replace(self.options, **options))  # type: ignore[arg-type]
 
     def abandon(self) -> None:
         """End without writing anything that a clean stop would."""

@@ -101,6 +101,22 @@ def test_a_fresh_store_never_holds_a_token(tmp_path: Path) -> None:
     house.close()
 
 
+def test_a_token_that_came_and_went_while_hashing_was_off_leaves_no_trace_after_a_kill(tmp_path: Path) -> None:
+    """Nothing is left to hash then, and yet the log of the records has the token's text."""
+    house = opened(tmp_path / "data", CredentialOptions())
+    house = house.restart(hashed=False)
+    shown = house.mint()
+    token = secret(shown).reveal()
+    house.authorizations.delete(house.operator, shown.record.id)
+    killed = house.crash(tmp_path / "killed")
+    assert found_in(killed.folder, token) == ["influxd.bolt-wal"]
+    again = killed.crash(tmp_path / "again", hashed=True)
+    assert again.credentials.migrated == migration.Migrated(scrubbed=True)
+    assert found_in(again.folder, token) == []
+    for one in (house, killed, again):
+        one.abandon()
+
+
 @pytest.mark.parametrize("batches", [0, 1, 2, 3])
 def test_a_kill_inside_the_migration_is_finished_by_the_next_start(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, batches: int

@@ -8,6 +8,7 @@ Source: tokens.md §3.10, §4.4; W4, W19.
 
 from __future__ import annotations
 
+import errno
 import os
 import sqlite3
 import sys
@@ -18,7 +19,7 @@ import click
 from sqlalchemy import Connection
 
 from fluxkeep.audit.records import Outcome
-from fluxkeep.backup.store import empty_database
+from fluxkeep.backup.store import empty_database, scratch
 from fluxkeep.cli.failures import CommandFailed
 from fluxkeep.cli.offline.records import default_bolt_path, given_keys, key_file, open_log, record_command
 from fluxkeep.cli.output import table
@@ -130,21 +131,26 @@ def _announce(connection: Connection) -> None:
 
 
 def _copy_records(path: Path, target: Path) -> None:
-    """Copy the records to a file of mode 0600 in which every token is hashed."""
-    _copy_database(path, target)
-    try:
-        store = MetaStore(target, SystemClock())
+    """Copy the records to a file of mode 0600 in which every token is hashed.
+
+    The copy is made in a folder that the next start removes if this process is
+    killed, because the tokens are in clear in it at first.
+
+    Raises:
+        FileExistsError: The target is there already.
+    """
+    if target.exists():
+        raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(target))
+    with scratch(path, "backup") as folder:
+        made = Path(folder) / "records"
+        _copy_database(path, made)
+        store = MetaStore(made, SystemClock())
         try:
             prepare(store, keys=given_keys(), hashed=True)
             store.scrub()
         finally:
             store.close()
-    except BaseException:
-        target.unlink()
-        raise
-    finally:
-        for rest in (".lock", "-wal", "-shm"):
-            target.with_name(target.name + rest).unlink(missing_ok=True)
+        made.rename(target)
 
 
 def _copy_second(path: Path, target: Path) -> None:
