@@ -11,9 +11,10 @@ Source: flux.md §7, §8, §9.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from fluxkeep.flux.programs import Programs
 from fluxkeep.flux.sources import Sources
 
 if TYPE_CHECKING:
@@ -31,10 +32,12 @@ class Engine:
     Attributes:
         memory_bytes_max: What the tables of one query may occupy; 0 for no limit.
         push_down: Whether work moves into storage; tests turn it off to compare.
+        programs: Where scripts that were seen before need not be read again.
     """
 
     memory_bytes_max: int = 0
     push_down: bool = True
+    programs: Programs = field(default_factory=Programs, repr=False, compare=False)
 
     def run(
         self,
@@ -61,6 +64,8 @@ class Engine:
             FluxkeepError: With the reference's texts; from the iterator where a result fails.
             Abandoned: `gone` said so.
         """
+        if extern is None:
+            return self._start(self.programs.checked(text), None, now_ns=now_ns, sources=sources, gone=gone)
         from fluxkeep.flux.syntax.parser import parse
 
         return self.run_file(parse(text), now_ns=now_ns, sources=sources, extern=extern, gone=gone)
@@ -75,11 +80,23 @@ class Engine:
         gone: Callable[[], bool] | None = None,
     ) -> Iterator[Result]:
         """Run a script that is a tree already; see `run`."""
-        from fluxkeep.flux.interpreter.evaluate import Evaluator
-        from fluxkeep.flux.plan.rules import check_results
         from fluxkeep.flux.semantic.check import check
 
         check(file, externs=extern)
+        return self._start(file, extern, now_ns=now_ns, sources=sources, gone=gone)
+
+    def _start(
+        self,
+        file: ast.File,
+        extern: ast.File | None,
+        *,
+        now_ns: int,
+        sources: Sources,
+        gone: Callable[[], bool] | None,
+    ) -> Iterator[Result]:
+        from fluxkeep.flux.interpreter.evaluate import Evaluator
+        from fluxkeep.flux.plan.rules import check_results
+
         evaluator = Evaluator(now_ns=now_ns, sources=sources, execute=self._demand, gone=gone)
         program = evaluator.run(file, extern)
         check_results(program.results)

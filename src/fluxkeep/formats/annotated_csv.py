@@ -1,7 +1,7 @@
 """Annotated CSV: results out, results in.
 
-The encoder turns whole blocks into text on columns; only labels, annotations
-and the rare float that needs more than its shortest digits pass through Python.
+The rows of whole blocks are spelled by `csv_rows`; labels and annotations, and the
+order of what stands in an answer, are made here.
 The decoder reads what `csv.from` is given.
 
 Source: http-api.md §10.3, §10.4; flux.md §8.
@@ -11,16 +11,19 @@ from __future__ import annotations
 
 import csv
 import io
+from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import polars as pl
 
-from fluxkeep.datamodel.tables import TABLE, Block, Column, ColumnType, Result, Value, make_block, runs
+from fluxkeep.datamodel.tables import Block, Column, ColumnType, Result, Value, make_block, runs
 from fluxkeep.errors import InvalidInput
-from fluxkeep.instants import format_rfc3339, parse_rfc3339
+from fluxkeep.formats.csv_rows import BlockRows
+from fluxkeep.instants import parse_rfc3339
 
 _DATATYPES = {
     ColumnType.BOOL: "boolean",
@@ -35,11 +38,7 @@ _TYPES = {
     "dateTime": ColumnType.TIME,
     "dateTime:RFC3339Nano": ColumnType.TIME,
 }
-# Up to so many cells are formatted one by one.
-_FEW = 64
-# Up to so many rows are put together without a frame.
-_SHORT_RUN_ROWS = 64
-_ROWS_PER_CHUNK = 1 << 16
+Int64s = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,12 +48,19 @@ class Dialect:
     Attributes:
         annotations: Of `datatype`, `group`, `default`, in the order asked for.
         header: Whether the row of labels is written.
-        delimiter: One character.
+        delimiter: One ASCII character.
+
+    Raises:
+        InvalidInput: A delimiter of another length.
     """
 
     annotations: tuple[str, ...] = ()
     header: bool = True
     delimiter: str = ","
+
+    def __post_init__(self) -> None:
+        if len(self.delimiter.encode()) != 1:
+            raise InvalidInput("invalid dialect delimeter: must be length 1")
 
 
 FULL_DIALECT = Dialect(annotations=("datatype", "group", "default"))
@@ -84,33 +90,90 @@ def encode_error(message: str, dialect: Dialect, *, after_tables: bool) -> bytes
     return (("\r\n" if after_tables else "") + text).encode()
 
 
+@dataclass(frozen=True, slots=True)
+class _Stretch:
+    """Tables [start, stop) of a block that stand together in the answer: all with rows, or one without."""
+
+    block: Block
+    start: int
+    stop: int
+    first: int
+    last: int
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether it is a table without rows."""
+        return self.first == self.last
+
+
 def _encode_result(result: Result, dialect: Dialect) -> Iterator[bytes]:
     """The blocks of one result; a schema block only where something changes."""
+    stretches = list(_stretches(result.blocks))
+    rows = _rows(result, stretches, dialect)
+    schemas: dict[int, bytes] = {}
+    shapes: dict[int, tuple[tuple[Column, ...], frozenset[str]]] = {}
     previous: tuple[tuple[Column, ...], frozenset[str]] | None = None
     number = 0
-    started = False
-    texts: dict[int, _BlockText] = {}
-    for run in runs(result.blocks):
-        text = texts.get(id(run.block))
-        if text is None:
-            text = texts[id(run.block)] = _BlockText(run.block, result.name, dialect)
+    lead = b""
+    for stretch in stretches:
+        block = stretch.block
+        if stretch.is_empty:
+            yield lead + _schema(block, result.name, dialect, number, stretch.start).encode()
+            previous = None
+        else:
+            shape = shapes.get(id(block))
+            if shape is None:
+                shape = shapes[id(block)] = (block.columns, frozenset(block.key))
+                schemas[id(block)] = _schema(block, result.name, dialect, None, None).encode()
+            if previous is not shape and previous != shape:
+                yield lead + schemas[id(block)]
+            previous = shape
+            yield from rows[id(block)].lines(stretch.first, stretch.last)
+        number += stretch.stop - stretch.start
+        lead = b"\r\n"
+
+
+def _stretches(blocks: Sequence[Block]) -> Iterator[_Stretch]:
+    # Runs may be as many as tables, so what costs something a call is done once a block.
+    known: dict[int, tuple[list[int], list[int]]] = {}
+    for run in runs(blocks):
         block = run.block
-        shape = (block.columns, frozenset(block.key))
+        found = known.get(id(block))
+        if found is None:
+            sizes = block.sizes()
+            edges = [0, *np.cumsum(sizes).tolist()]
+            found = known[id(block)] = edges, np.flatnonzero(sizes == 0).tolist()
+        edges, empty = found
         at = run.start
-        while at < run.stop:
-            until = text.next_empty(at, run.stop)
-            if until > at:
-                if previous != shape:
-                    yield (("\r\n" if started else "") + _schema(block, result.name, dialect, None, None)).encode()
-                    started, previous = True, shape
-                yield from text.rows(at, until, number)
-                number += until - at
-                at = until
-            if at < run.stop:
-                yield (("\r\n" if started else "") + _schema(block, result.name, dialect, number, at)).encode()
-                started, previous = True, None
-                number += 1
-                at += 1
+        for table in (*empty[bisect_left(empty, run.start) : bisect_left(empty, run.stop)], run.stop):
+            if table > at:
+                yield _Stretch(block, at, table, edges[at], edges[table])
+            if table < run.stop:
+                yield _Stretch(block, table, table + 1, edges[table], edges[table])
+            at = table + 1
+
+
+def _rows(result: Result, stretches: Sequence[_Stretch], dialect: Dialect) -> dict[int, BlockRows]:
+    """What makes the lines of each block, by its identity."""
+    name = "" if "default" in dialect.annotations else _quoted(result.name, dialect.delimiter)
+    numbers = {id(block): np.zeros(block.table_count, np.int64) for block in result.blocks}
+    cuts: dict[int, set[int]] = {id(block): set() for block in result.blocks}
+    number = 0
+    for stretch in stretches:
+        count = stretch.stop - stretch.start
+        numbers[id(stretch.block)][stretch.start : stretch.stop] = np.arange(number, number + count)
+        cuts[id(stretch.block)].update((stretch.first, stretch.last))
+        number += count
+    return {
+        id(block): BlockRows(
+            block,
+            numbers[id(block)],
+            np.array(sorted(cuts[id(block)]), np.int64),
+            dialect.delimiter + name,
+            dialect.delimiter,
+        )
+        for block in result.blocks
+    }
 
 
 def _schema(block: Block, name: str, dialect: Dialect, number: int | None, empty: int | None) -> str:
@@ -135,129 +198,6 @@ def _schema(block: Block, name: str, dialect: Dialect, number: int | None, empty
     if dialect.header:
         lines.append(["", "result", "table", *block.labels])
     return "".join(_line(line, dialect.delimiter) for line in lines)
-
-
-class _Chunk:
-    """Some rows of a block as text behind the table's number, made once however many runs share them.
-
-    Where types alternate from series to series a run is a few rows, and a frame
-    for each would cost a thousand times its text.
-    """
-
-    def __init__(self, start: int, ids: pl.Series, tails: pl.Series) -> None:
-        self.start = start
-        self.stop = start + len(ids)
-        self._ids = ids
-        self._tails = tails
-        self._lists: tuple[list[int], list[str]] | None = None
-
-    def text(self, first: int, last: int, shift: int, lead: str, delimiter: str) -> str:
-        """The lines of the rows [first, last) of the block; tables are numbered `shift` beside their ordinals."""
-        at, until = first - self.start, last - self.start
-        if until - at <= _SHORT_RUN_ROWS:
-            if self._lists is None:
-                self._lists = (self._ids.to_list(), self._tails.to_list())
-            ids, tails = self._lists
-            rows = zip(ids[at:until], tails[at:until], strict=True)
-            return "".join([f"{lead}{delimiter}{table + shift}{tail}\r\n" for table, tail in rows])
-        numbers = (self._ids.slice(at, until - at).cast(pl.Int64) + shift).cast(pl.String)
-        named = pl.DataFrame([numbers.alias("0"), self._tails.slice(at, until - at).alias("1")])
-        lines = named.select(pl.concat_str([pl.lit(lead + delimiter), pl.col("0"), pl.col("1")]))
-        text: str = lines.to_series().str.join("\r\n")[0]
-        return text + "\r\n"
-
-
-class _BlockText:
-    """The rows of one block as lines, made chunk by chunk."""
-
-    def __init__(self, block: Block, name: str, dialect: Dialect) -> None:
-        self._block = block
-        self._dialect = dialect
-        self._lead = dialect.delimiter + ("" if "default" in dialect.annotations else _quoted(name, dialect.delimiter))
-        sizes = block.sizes()
-        self._sizes = sizes
-        self._starts = [0, *sizes.cumsum().tolist()]
-        self._empty = [i for i, size in enumerate(sizes.tolist()) if not size]
-        self._segments = self._make_segments()
-        self._chunk: _Chunk | None = None
-
-    def _make_segments(self) -> list[Column | pl.Series]:
-        """The columns in order; key columns that stand together are one text a table, made once."""
-        segments: list[Column | pl.Series] = []
-        together: list[pl.Series] = []
-        for column in (*self._block.columns, None):
-            if column is not None and column.label in self._block.key:
-                together.append(self._cells(self._block.keys[column.label], column))
-                continue
-            if together:
-                segments.append(_joined(together, self._dialect.delimiter))
-                together = []
-            if column is not None:
-                segments.append(column)
-        return segments
-
-    def next_empty(self, start: int, stop: int) -> int:
-        """The first table in [start, stop) without rows, or stop."""
-        if not self._empty:
-            return stop
-        return next((i for i in self._empty if start <= i < stop), stop)
-
-    def rows(self, start: int, stop: int, number: int) -> Iterator[bytes]:
-        """The lines of the tables [start, stop), which are numbered from `number`."""
-        first, last = self._starts[start], self._starts[stop]
-        shift = number - start
-        while first < last:
-            chunk = self._chunk_at(first)
-            until = min(last, chunk.stop)
-            yield chunk.text(first, until, shift, self._lead, self._dialect.delimiter).encode()
-            first = until
-
-    def _chunk_at(self, row: int) -> _Chunk:
-        """The chunk that holds a row; runs go forward, so only the latest is kept."""
-        if self._chunk is None or not self._chunk.start <= row < self._chunk.stop:
-            begin = row // _ROWS_PER_CHUNK * _ROWS_PER_CHUNK
-            rows = self._block.rows.slice(begin, _ROWS_PER_CHUNK)
-            ids = rows[TABLE]
-            cells = [
-                self._cells(rows[segment.label], segment) if isinstance(segment, Column) else segment.gather(ids)
-                for segment in self._segments
-            ]
-            # An empty cell in front brings the delimiter, so that a table without columns has none.
-            blank = pl.repeat("", len(ids), eager=True)
-            self._chunk = _Chunk(begin, ids, _joined([blank, *cells], self._dialect.delimiter))
-        return self._chunk
-
-    def _cells(self, values: pl.Series, column: Column) -> pl.Series:
-        if len(values) <= _FEW:
-            return pl.Series(_few_cells(values.to_list(), column.type, self._dialect.delimiter), dtype=pl.String)
-        text = format_column(values, column.type).fill_null("")
-        return _quote(text, self._dialect.delimiter) if column.type is ColumnType.STRING else text
-
-
-def _joined(cells: Sequence[pl.Series], delimiter: str) -> pl.Series:
-    """Row by row, the cells behind each other."""
-    if len(cells) == 1:
-        return cells[0]
-    if len(cells[0]) <= _FEW:
-        lines = zip(*(text.to_list() for text in cells), strict=True)
-        return pl.Series([delimiter.join(line) for line in lines], dtype=pl.String)
-    named = pl.DataFrame([text.alias(str(i)) for i, text in enumerate(cells)])
-    return named.select(pl.concat_str(pl.all(), separator=delimiter)).to_series()
-
-
-def _few_cells(values: Sequence[Any], kind: ColumnType, delimiter: str) -> list[str]:
-    """What `format_column` and `_quote` give, without the fixed cost of an expression, which is that of 100 cells."""
-    match kind:
-        case ColumnType.STRING:
-            return ["" if v is None else _quoted(v, delimiter) for v in values]
-        case ColumnType.FLOAT:
-            return ["" if v is None else format_float(v) for v in values]
-        case ColumnType.TIME:
-            return ["" if v is None else format_rfc3339(v) for v in values]
-        case ColumnType.BOOL:
-            return ["" if v is None else "true" if v else "false" for v in values]
-        case _:
-            return ["" if v is None else str(v) for v in values]
 
 
 def format_column(values: pl.Series, kind: ColumnType) -> pl.Series:
@@ -303,23 +243,6 @@ def _format_times(values: pl.Series) -> pl.Series:
         return instants.dt.strftime("%Y-%m-%dT%H:%M:%SZ")
     text = instants.dt.strftime("%Y-%m-%dT%H:%M:%S%.9f")
     return text.str.strip_chars_end("0").str.strip_suffix(".") + "Z"
-
-
-def _quote(text: pl.Series, delimiter: str) -> pl.Series:
-    """Quote where RFC 4180 and the reference's writer do."""
-    special = text.str.contains(rf'[\r\n"{_in_class(delimiter)}]|^\s|^\\\.$')
-    if not special.any():
-        return text
-    quoted = (
-        '"'
-        + text.str.replace_all('"', '""', literal=True).str.replace_all("\r", "").str.replace_all("\n", "\r\n")
-        + '"'
-    )
-    return quoted.zip_with(special, text)
-
-
-def _in_class(delimiter: str) -> str:
-    return "\\" + delimiter if delimiter in r"\]^-[&~" else delimiter
 
 
 def _quoted(cell: str, delimiter: str) -> str:

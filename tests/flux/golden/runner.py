@@ -105,9 +105,9 @@ def ask(case: Any, step: Any, sources: MemorySources, engine: Engine) -> Any:
     """The answer to one step, as the server would send it."""
     module = replayer()
     request = json.loads(case.options.get("request", "{}"))
-    dialect = _dialect(request, raw="raw" in case.options)
     now_ns = parse_rfc3339(request["now"]) if "now" in request else NOW_NS
     try:
+        dialect = _dialect(request, raw="raw" in case.options)
         body = b"".join(encode(engine.run(step.query, now_ns=now_ns, sources=sources), dialect)).decode()
     except FluxkeepError as error:
         answer = json.dumps({"code": error.code, "message": error.message}, ensure_ascii=False)
