@@ -12,15 +12,15 @@ from msgspec import UNSET, Struct, UnsetType
 from starlette.responses import Response
 
 from fluxkeep.access.decisions import Access
-from fluxkeep.access.permissions import Action, ResourceType
+from fluxkeep.access.permissions import Action
 from fluxkeep.api.bodies import BadBody, decode_json
 from fluxkeep.api.endpoint import Call, Endpoint
 from fluxkeep.api.paging import page_links, parse_page
 from fluxkeep.api.responses import json_response, no_content
-from fluxkeep.api.v2.subresources import Parent, label_endpoints, member_endpoints
+from fluxkeep.api.v2.subresources import document_finder, label_endpoints, member_endpoints
 from fluxkeep.api.wire.tenancy import LabelOut, body_id, label_out
 from fluxkeep.errors import InvalidInput
-from fluxkeep.ids import ID, OrgID, ResourceID, UserID
+from fluxkeep.ids import OrgID, ResourceID, UserID
 from fluxkeep.instants import format_rfc3339
 from fluxkeep.resources.dashboards import Cell, Dashboard, Dashboards, Place
 from fluxkeep.resources.labels import Labels
@@ -221,18 +221,7 @@ def endpoints(
         )
         return json_response(_view_out(dashboard_id, changed))
 
-    def find(dashboard_id: ID) -> Parent | None:
-        found = dashboards.find(ResourceID(dashboard_id))
-        if found is None:
-            return None
-        return Parent(
-            kind=ResourceType.DASHBOARDS,
-            id=found.id,
-            org_id=found.org_id,
-            to_read=found.permission(Action.READ),
-            to_write=found.permission(Action.WRITE),
-        )
-
+    find = document_finder(dashboards.find)
     one, cells = f"{_PATH}/{{id}}", f"{_PATH}/{{id}}/cells"
     cell = f"{cells}/{{cellID}}"
     read, write = "read:dashboards/<id>", "write:dashboards/<id>"

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol
 
 from starlette.responses import Response
 
@@ -20,7 +21,7 @@ from fluxkeep.api.endpoint import Call, Endpoint, Runs, Style
 from fluxkeep.api.responses import json_response, no_content
 from fluxkeep.api.wire.tenancy import LabelMappingIn, LabelOut, MemberIn, body_id, label_out, member_out
 from fluxkeep.errors import InvalidInput, NotFound
-from fluxkeep.ids import ID, LabelID, OrgID, UserID
+from fluxkeep.ids import ID, LabelID, OrgID, ResourceID, UserID
 from fluxkeep.resources.labels import Labels
 from fluxkeep.tenancy.memberships import Memberships
 from fluxkeep.tenancy.values import Role
@@ -44,6 +45,41 @@ class Parent:
 
 
 Finder = Callable[[ID], Parent | None]
+
+
+class Document(Protocol):
+    """What the store keeps of an organization as one document."""
+
+    @property
+    def id(self) -> ResourceID:
+        """Its id."""
+        ...
+
+    @property
+    def org_id(self) -> OrgID:
+        """Whose it is."""
+        ...
+
+    def permission(self, action: Action) -> Permission:
+        """What `action` on it needs."""
+        ...
+
+
+def document_finder(find: Callable[[ResourceID], Document | None]) -> Finder:
+    """How the sub-resources of a family of documents find one.
+
+    Args:
+        find: The document of an id, whoever asks.
+    """
+
+    def find_document(document_id: ID) -> Parent | None:
+        found = find(ResourceID(document_id))
+        if found is None:
+            return None
+        to_read, to_write = found.permission(Action.READ), found.permission(Action.WRITE)
+        return Parent(kind=to_read.type, id=found.id, org_id=found.org_id, to_read=to_read, to_write=to_write)
+
+    return find_document
 
 
 def find_parent(access: Access, find: Finder, text: str, *, writing: bool = False) -> Parent:

@@ -9,14 +9,13 @@ from msgspec import UNSET, Struct, UnsetType
 from starlette.responses import Response
 
 from fluxkeep.access.decisions import Access
-from fluxkeep.access.permissions import Action, ResourceType
 from fluxkeep.api.bodies import decode_json
 from fluxkeep.api.endpoint import Call, Endpoint, Style
 from fluxkeep.api.responses import json_response, no_content
-from fluxkeep.api.v2.subresources import Parent, label_endpoints, member_endpoints
+from fluxkeep.api.v2.subresources import document_finder, label_endpoints, member_endpoints
 from fluxkeep.api.wire.tenancy import LabelOut, body_id, label_out
 from fluxkeep.errors import InvalidInput
-from fluxkeep.ids import ID, OrgID, ResourceID
+from fluxkeep.ids import OrgID, ResourceID
 from fluxkeep.resources.labels import Labels
 from fluxkeep.resources.telegrafs import Telegraf, Telegrafs
 from fluxkeep.tenancy.memberships import Memberships
@@ -129,18 +128,7 @@ def endpoints(telegrafs: Telegrafs, memberships: Memberships, labels: Labels) ->
         telegrafs.delete(call.access, ResourceID.parse(call.params["id"]))
         return no_content()
 
-    def find(telegraf_id: ID) -> Parent | None:
-        found = telegrafs.find(ResourceID(telegraf_id))
-        if found is None:
-            return None
-        return Parent(
-            kind=ResourceType.TELEGRAFS,
-            id=found.id,
-            org_id=found.org_id,
-            to_read=found.permission(Action.READ),
-            to_write=found.permission(Action.WRITE),
-        )
-
+    find = document_finder(telegrafs.find)
     one = f"{_PATH}/{{id}}"
     c = Style.C
     return [

@@ -11,15 +11,15 @@ from msgspec import Struct
 from starlette.responses import Response
 
 from fluxkeep.access.decisions import Access
-from fluxkeep.access.permissions import Action, ResourceType
+from fluxkeep.access.permissions import Action
 from fluxkeep.api.bodies import BadBody, decode_json
 from fluxkeep.api.endpoint import Call, Endpoint, Style
 from fluxkeep.api.paging import page_links, parse_page
 from fluxkeep.api.responses import json_response, no_content
-from fluxkeep.api.v2.subresources import Parent, label_endpoints
+from fluxkeep.api.v2.subresources import document_finder, label_endpoints
 from fluxkeep.api.wire.tenancy import LabelOut, body_id, label_out
 from fluxkeep.errors import InvalidInput, NotFound
-from fluxkeep.ids import ID, OrgID, ResourceID
+from fluxkeep.ids import OrgID, ResourceID
 from fluxkeep.instants import format_rfc3339
 from fluxkeep.resources.labels import Labels
 from fluxkeep.resources.variables import Variable, Variables, parse_arguments
@@ -141,18 +141,7 @@ def endpoints(variables: Variables, organizations: Organizations, labels: Labels
         variables.delete(call.access, ResourceID.parse(call.params["id"]))
         return no_content()
 
-    def find(variable_id: ID) -> Parent | None:
-        found = variables.find(ResourceID(variable_id))
-        if found is None:
-            return None
-        return Parent(
-            kind=ResourceType.VARIABLES,
-            id=found.id,
-            org_id=found.org_id,
-            to_read=found.permission(Action.READ),
-            to_write=found.permission(Action.WRITE),
-        )
-
+    find = document_finder(variables.find)
     one = f"{_PATH}/{{id}}"
     c = Style.C
     return [
