@@ -143,25 +143,57 @@ def test_a_key_file_names_its_keys_oldest_first(tmp_path: Path) -> None:
         ring.wrap("2027", PHC256)
 
 
+def test_keys_are_read_in_either_alphabet_of_base64(tmp_path: Path) -> None:
+    key = bytes.fromhex("fbefbefbf0fbffff" * 4)
+    standard, safe = base64.b64encode(key).decode(), base64.urlsafe_b64encode(key).decode()
+    assert set(standard) & set("+/") == set("+/")
+    assert set(safe) & set("-_") == set("-_")
+    wanted = KeyRing({"a": key}).wrap("a", PHC256)
+    for text in (standard, safe, safe.rstrip("=")):
+        assert KeyRing.parse(f"a {text}").wrap("a", PHC256) == wanted
+
+
+def test_a_missing_key_says_what_to_do() -> None:
+    with pytest.raises(MissingKey) as missing:
+        KeyRing({"a": A}).wrap("2027", PHC256)
+    assert missing.value.message == (
+        "the store holds tokens hashed with the key '2027', which is not in the token hash key file; "
+        "start with a file that has it (the last key of a file is the one that is used for new tokens)"
+    )
+
+
+def test_a_text_that_is_no_text_has_a_form_of_its_own() -> None:
+    """Headers are bytes: what is not UTF-8 arrives as lone surrogates, and must be answered like any other."""
+    hasher = Hasher(KeyRing({"a": A}))
+    odd, other = Secret("\udcff"), Secret("\udcfe")
+    for stored in hasher.candidates(odd):
+        assert scheme_of(stored)
+        assert hasher.verify(odd, stored)
+        assert not hasher.verify(other, stored)
+
+
 KEY64 = base64.b64encode(A).decode()
 
 
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ("", "holds no key"),
-        ("a", "line 1"),
-        (f"a {KEY64} more", "line 1"),
-        (f"a {KEY64}\na {KEY64}", "line 2"),
-        ("a ???", "holds no base64"),
-        ("a c2hvcnQ=", "shorter than 32 bytes"),
-        (f"a$b {KEY64}", "malformed key name"),
+        ("", "the token hash key file holds no key"),
+        ("# a key\n\n", "the token hash key file holds no key"),
+        ("a", "line 1 of the token hash key file is not a new name and a key"),
+        (f"a {KEY64} more", "line 1 of the token hash key file is not a new name and a key"),
+        (f"a {KEY64}\n\na {KEY64}", "line 3 of the token hash key file is not a new name and a key"),
+        ("a ???", "line 1 of the token hash key file holds no base64"),
+        ("a c2hvcnQ=", "the token hash key 'a' is shorter than 32 bytes"),
+        (f"a {base64.b64encode(A[:31]).decode()}", "the token hash key 'a' is shorter than 32 bytes"),
+        (f"a$b {KEY64}", "the token hash key file has a malformed key name"),
     ],
 )
 def test_a_bad_key_file_is_named_and_never_quoted(text: str, says: str) -> None:
     with pytest.raises(BadKeyFile) as refused:
         KeyRing.parse(text)
-    assert says in refused.value.message
+    assert refused.value.message == says
+    assert refused.value.code == "invalid"
     assert KEY64 not in refused.value.message
     assert "c2hvcnQ" not in refused.value.message
 
@@ -174,10 +206,11 @@ def test_a_key_file_that_others_can_read_is_refused(tmp_path: Path) -> None:
         KeyRing.load(path)
     with pytest.raises(BadKeyFile, match="cannot be read"):
         KeyRing.load(tmp_path / "none")
-    path.write_bytes(b"\xff\xfe")
     path.chmod(0o600)
-    with pytest.raises(BadKeyFile, match="not ASCII"):
-        KeyRing.load(path)
+    for raw in (b"\xff\xfe", f"ü {KEY64}".encode()):
+        path.write_bytes(raw)
+        with pytest.raises(BadKeyFile, match="not ASCII"):
+            KeyRing.load(path)
 
 
 def test_fingerprints_tell_secrets_apart() -> None:
