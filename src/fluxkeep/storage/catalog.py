@@ -14,10 +14,11 @@ from pathlib import Path
 
 from fluxkeep.datamodel.columns import FieldType
 from fluxkeep.ids import BucketID
+from fluxkeep.storage.file_cache import FileCache
 from fluxkeep.storage.files import Files
 from fluxkeep.storage.flush import data_path, series_path
 from fluxkeep.storage.manifest import Edit, FileEntry, Manifest
-from fluxkeep.storage.parquet_files import DataFile, OpenFiles
+from fluxkeep.storage.parquet_files import DataFile
 from fluxkeep.storage.series_index import SeriesIndex
 from fluxkeep.storage.shards import Shard, ShardMap
 from fluxkeep.storage.sources import FileSource
@@ -35,7 +36,7 @@ class StoredFile:
 class Catalog:
     """The live contents of one data folder."""
 
-    def __init__(self, files: Files, folder: Path, open_files_max: int) -> None:
+    def __init__(self, files: Files, folder: Path, cache: FileCache) -> None:
         """Open the manifest.
 
         Raises:
@@ -46,7 +47,7 @@ class Catalog:
         self._folder = folder
         self._manifest = Manifest(files, folder)
         self.damage = self._manifest.damage
-        self.open_files = OpenFiles(open_files_max)
+        self.cache = cache
         self.corrupt: dict[int, str] = {}
         # Counts commits: who found nothing to do need not look again before it has changed.
         self.version = 0
@@ -131,7 +132,7 @@ class Catalog:
             for t in self.tombstones(bucket)
             if t.sequence >= entry.applied and t.time_range.overlaps(entry.first, entry.last)
         ]
-        return FileSource(entry, stored.file, self.open_files, pending, self.index(bucket, entry.measurement))
+        return FileSource(entry, stored.file, self.cache, pending, self.index(bucket, entry.measurement))
 
     def needless_tombstones(self, added: Iterable[FileEntry], dropped: Iterable[int], flushed: int) -> tuple[int, ...]:
         """Tombstones that hide nothing once an edit has happened."""
@@ -213,11 +214,11 @@ class Catalog:
             types.setdefault(field, FieldType(type_))
 
     def _forget(self, entry: FileEntry) -> None:
-        self.open_files.forget(entry.id)
         self.corrupt.pop(entry.id, None)
         by_measurement = self._stored.get(entry.shard, {})
         for one in by_measurement.get(entry.measurement, []):
             if one.entry.id == entry.id:
+                self.cache.forget(one.file)
                 weakref.finalize(
                     one.file,
                     _remove,

@@ -174,7 +174,7 @@ def _blocks(job: Job, ids: npt.NDArray[np.uint32], fields: Sequence[str], block_
         pieces = [
             found
             for source in job.sources
-            if (found := source.read(wanted, fields, EVERYTHING)) is not None and len(found)
+            if (found := source.read(wanted, fields, EVERYTHING, remember=False)) is not None and len(found)
         ]
         if pieces:
             yield merge_sorted(pieces, rank)

@@ -33,6 +33,7 @@ from fluxkeep.instants import Precision
 from fluxkeep.logs import get_logger
 from fluxkeep.storage.catalog import Catalog
 from fluxkeep.storage.compaction import compact, plan_compaction
+from fluxkeep.storage.file_cache import FileCache
 from fluxkeep.storage.files import Files, SystemFiles, device_errors
 from fluxkeep.storage.flush import data_path, flush_rows, series_path
 from fluxkeep.storage.manifest import Edit, FileEntry, ShardEntry, shard_entry, tombstone_entry
@@ -99,7 +100,8 @@ class Engine:
         except BlockingIOError as error:
             raise Conflict("the engine folder is in use by another process") from error
         try:
-            self._catalog = Catalog(self._files, path / "data", self._options.open_files_max)
+            cache = FileCache(self._options.open_files_max, self._options.column_cache_bytes_max)
+            self._catalog = Catalog(self._files, path / "data", cache)
             self._wal = Wal(self._files, path / "wal", self._options.wal_segment_bytes)
             self._settled = threading.Condition(threading.Lock())
             self._flushing = threading.Lock()

@@ -16,7 +16,6 @@ from __future__ import annotations
 import json
 import threading
 import zlib
-from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -30,13 +29,15 @@ from fluxkeep.datamodel.columns import FieldType
 from fluxkeep.datamodel.points import Bools, Int64s, Strings
 from fluxkeep.datamodel.series import Tags
 from fluxkeep.errors import Corruption
-from fluxkeep.storage.columns import Column, Rows, cut, cut_rows, strings_from_arrow, strings_to_arrow
+from fluxkeep.storage.columns import Column, Rows, concatenate, cut, cut_rows, strings_from_arrow, strings_to_arrow
 from fluxkeep.storage.runs import SeriesPlaces
 from fluxkeep.storage.series_index import SeriesIndex
 
 if TYPE_CHECKING:
     import pyarrow as pa
     import pyarrow.parquet as pq
+
+    from fluxkeep.storage.file_cache import FileCache
 
 T = TypeVar("T")
 
@@ -46,6 +47,7 @@ _LEVEL = 3
 _DECIMAL_DIGITS_MAX = 4
 # Unscaled decimals up to here are exact as doubles, so one division gives the value back.
 _EXACT_MAX = 1 << 53
+_TIME = "time"
 _SAMPLE = 4096
 _SAMPLE_ROWS = 8192
 # What is tried for a column, best guess first; None is a dictionary. Walks are smallest as deltas, noise
@@ -423,7 +425,12 @@ def _tag_sets(table: pa.Table, tag_columns: Mapping[str, str]) -> list[Tags]:
 
 
 class DataFile:
-    """One data file, opened when first read. Safe from any thread."""
+    """One data file, opened when first read. Safe from any thread.
+
+    Attributes:
+        types: Fields and their types.
+        gone: Dropped; who still reads it may, but nothing of it is to be kept.
+    """
 
     def __init__(
         self, data: Path, series: Path, name: str, fields: Sequence[tuple[str, str]], index: SeriesIndex
@@ -438,6 +445,7 @@ class DataFile:
         self._group_starts: Int64s = np.zeros(1, np.int64)
         self._columns: dict[str, str] = {}
         self.types = {field: FieldType(type_) for field, type_ in fields}
+        self.gone = False
 
     @property
     def series(self) -> SeriesPlaces:
@@ -448,16 +456,22 @@ class DataFile:
             return self._series
 
     def read(
-        self, start: int, stop: int, fields: Sequence[str], *, with_time: bool = True
+        self,
+        start: int,
+        stop: int,
+        fields: Sequence[str],
+        *,
+        with_time: bool = True,
+        cache: FileCache | None = None,
     ) -> tuple[Int64s, dict[str, Column]]:
-        """The rows start..stop: times and columns of some fields.
+        """The rows start..stop: times and columns of some fields; what is decoded goes into the cache, if one is given.
 
         Raises:
             Corruption: The file is not what was written.
         """
 
         def read() -> tuple[Int64s, dict[str, Column]]:
-            return self._read(start, stop, fields, with_time)
+            return self._read(start, stop, fields, with_time, cache)
 
         with self._lock:
             return self._guard(read)
@@ -484,22 +498,45 @@ class DataFile:
                 self._file.close()
                 self._file = None
 
-    def _read(self, start: int, stop: int, fields: Sequence[str], with_time: bool) -> tuple[Int64s, dict[str, Column]]:
+    def _read(
+        self, start: int, stop: int, fields: Sequence[str], with_time: bool, cache: FileCache | None
+    ) -> tuple[Int64s, dict[str, Column]]:
         file = self._open()
         first = int(np.searchsorted(self._group_starts, start, side="right")) - 1
         last = int(np.searchsorted(self._group_starts, stop, side="left"))
-        names = [self._columns[f] for f in fields] + (["time"] if with_time else [])
-        table = file.read_row_groups(range(first, last), columns=names, use_threads=last - first > 1)
-        offset = int(self._group_starts[first])
-        table = table.slice(start - offset, stop - start) if len(table) != stop - start else table
-        columns = {f: from_arrow(table.column(self._columns[f]), self.types[f]) for f in fields}
+        wanted = {self._columns[f]: self.types[f] for f in fields}
+        if with_time:
+            wanted[_TIME] = FieldType.INTEGER
+        parts: dict[str, list[Column]] = {column: [] for column in wanted}
+        for group in range(first, last):
+            offset = int(self._group_starts[group])
+            size = int(self._group_starts[group + 1]) - offset
+            a, b = max(start - offset, 0), min(stop - offset, size)
+            for column, values in self._group(file, group, wanted, cache).items():
+                parts[column].append(values if b - a == size else cut(values, a, b))
+        columns = {f: concatenate(parts[self._columns[f]]) for f in fields}
         if not with_time:
             return np.empty(0, np.int64), columns
-        time = table.column("time")
-        chunks: list[Int64s] = [
-            np.frombuffer(c.buffers()[1], np.int64)[c.offset : c.offset + len(c)] for c in time.chunks
-        ]
-        return (chunks[0] if len(chunks) == 1 else np.concatenate(chunks)), columns
+        time = concatenate(parts[_TIME]).values
+        assert not isinstance(time, Strings)
+        return time, columns
+
+    def _group(
+        self, file: pq.ParquetFile, group: int, wanted: Mapping[str, FieldType], cache: FileCache | None
+    ) -> dict[str, Column]:
+        """Columns of one row group, decoded or remembered."""
+        found: dict[str, Column] = {}
+        if cache is not None:
+            found = {c: known for c in wanted if (known := cache.find(self, group, c)) is not None}
+        missing = [column for column in wanted if column not in found]
+        if missing:
+            table = file.read_row_group(group, columns=missing, use_threads=len(missing) > 1)
+            for column in missing:
+                decoded = from_arrow(table.column(column), wanted[column])
+                found[column] = decoded
+                if cache is not None:
+                    cache.keep(self, group, column, decoded)
+        return found
 
     def _open(self) -> pq.ParquetFile:
         if self._file is None:
@@ -535,26 +572,3 @@ def _note(metadata: Mapping[bytes, bytes] | None) -> dict[str, Any]:
     if note["version"] != FORMAT_VERSION:
         raise ValueError(f"format version {note['version']} is not known here")
     return note
-
-
-class OpenFiles:
-    """Keeps the number of open data files bounded; the longest unused is closed first."""
-
-    def __init__(self, limit: int) -> None:
-        self._limit = limit
-        self._lock = threading.Lock()
-        self._used: OrderedDict[int, DataFile] = OrderedDict()
-
-    def touch(self, identifier: int, file: DataFile) -> None:
-        """Note that a file is about to be read."""
-        with self._lock:
-            self._used[identifier] = file
-            self._used.move_to_end(identifier)
-            closing = [self._used.popitem(last=False)[1] for _ in range(len(self._used) - self._limit)]
-        for old in closing:
-            old.close()
-
-    def forget(self, identifier: int) -> None:
-        """The file is gone."""
-        with self._lock:
-            self._used.pop(identifier, None)

@@ -22,6 +22,7 @@ class StorageOptions:
         file_bytes_max: Compaction does not merge files beyond this size together.
         compaction_files_min: So many neighbouring files of similar size are merged.
         open_files_max: Data files kept open for reading.
+        column_cache_bytes_max: Columns of data files that scans have decoded are kept up to this size.
         sort_rows_min: A scan sorts memtable rows for itself and all later ones when there are so many; fewer
             are read as they are, which costs no more.
         scan_block_values: A scan streams blocks of about so many values.
@@ -38,6 +39,7 @@ class StorageOptions:
     file_bytes_max: int = 64 * MIB
     compaction_files_min: int = 4
     open_files_max: int = 256
+    column_cache_bytes_max: int = 128 * MIB
     sort_rows_min: int = 4_096
     scan_block_values: int = 4_000_000
     background: bool = True

@@ -18,9 +18,10 @@ from fluxkeep.datamodel.columns import FieldType
 from fluxkeep.datamodel.points import Int64s
 from fluxkeep.datamodel.timerange import TimeRange
 from fluxkeep.storage.columns import Column, Rows, absent, concatenate, concatenate_rows, cut, take, take_rows
+from fluxkeep.storage.file_cache import FileCache
 from fluxkeep.storage.manifest import FileEntry
 from fluxkeep.storage.merge import merge_rows, merge_sorted
-from fluxkeep.storage.parquet_files import DataFile, OpenFiles
+from fluxkeep.storage.parquet_files import DataFile
 from fluxkeep.storage.runs import SeriesPlaces, SortedRun
 from fluxkeep.storage.series_index import SeriesIndex
 from fluxkeep.storage.shards import Shard
@@ -43,7 +44,7 @@ class FileSource:
 
     entry: FileEntry
     file: DataFile
-    open_files: OpenFiles
+    cache: FileCache
     tombstones: Sequence[Tombstone]
     index: SeriesIndex
     _doomed: dict[int, Mask] = field(default_factory=dict)
@@ -68,36 +69,40 @@ class FileSource:
         """Where its series are; read when first asked for."""
         return self.file.series
 
-    def read(self, wanted: Mask, fields: Sequence[str], time_range: TimeRange) -> Rows | None:
-        """The rows of wanted series within a range, sorted, without duplicates; fields by their plain names."""
+    def read(self, wanted: Mask, fields: Sequence[str], time_range: TimeRange, *, remember: bool = True) -> Rows | None:
+        """The rows of wanted series within a range, sorted, without duplicates; fields by their plain names.
+
+        `remember` False leaves the cache alone: for who reads everything once.
+        """
         at = _positions(self, wanted, time_range)
         fields = [f for f in fields if f in self.file.types]
         if not len(at) or not fields:
             return None
-        self.open_files.touch(self.entry.id, self.file)
-        pieces = [self._read_run(at[a:b], fields) for a, b in _runs(self.series.start, at)]
+        self.cache.touch(self.file)
+        cache = self.cache if remember else None
+        pieces = [self._read_run(at[a:b], fields, cache) for a, b in _runs(self.series.start, at)]
         rows = concatenate_rows(pieces)
         return self._alive(_within(rows, time_range))
 
     def values_at(self, name: str, places: npt.NDArray[np.int64]) -> Column:
         """The values of a field that every one of these rows has, by row number, ascending."""
-        self.open_files.touch(self.entry.id, self.file)
+        self.cache.touch(self.file)
         if not len(places):
             return absent(self.types[name], 0)
         edges = np.append(places, places[-1])
         parts = []
         for a, b in _runs(edges, np.arange(len(places))):
             start, stop = int(places[a]), int(places[b - 1]) + 1
-            column = self.file.read(start, stop, [name], with_time=False)[1][name]
+            column = self.file.read(start, stop, [name], with_time=False, cache=self.cache)[1][name]
             parts.append(take(column, places[a:b] - start))
         whole = concatenate(parts)
         return Column(whole.type, whole.values, None)
 
-    def _read_run(self, at: npt.NDArray[np.int64], fields: Sequence[str]) -> Rows:
+    def _read_run(self, at: npt.NDArray[np.int64], fields: Sequence[str], cache: FileCache | None) -> Rows:
         """The rows of some series that stand close together."""
         series = self.series
         start, stop = int(series.start[at[0]]), int(series.start[at[-1] + 1])
-        time, columns = self.file.read(start, stop, fields)
+        time, columns = self.file.read(start, stop, fields, cache=cache)
         counts = series.rows[at]
         ids = np.repeat(series.ids[at], counts)
         if len(ids) == stop - start:
