@@ -10,14 +10,15 @@ import pytest
 from tests.blackbox.influx import Influx
 from tests.blackbox.process import Server
 
-# A machine without Go passes every test all the same; it is told what it has not tried.
-collect_ignore = [] if shutil.which("go") else ["test_clients_go.py"]
+# A machine without these commands passes every test all the same; it is told what it has not tried.
+_NEEDED = {"test_clients_go.py": "go", "test_clients_tls.py": "openssl"}
+collect_ignore = [name for name, command in _NEEDED.items() if not shutil.which(command)]
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Name what this machine could not collect."""
     for name in collect_ignore:
-        terminalreporter.write_line(f"{name}: left out, as there is no `go` on this machine")
+        terminalreporter.write_line(f"{name}: left out, as there is no `{_NEEDED[name]}` on this machine")
 
 
 @pytest.fixture

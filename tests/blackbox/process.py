@@ -7,6 +7,7 @@ import json
 import os
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import time
@@ -38,11 +39,33 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+def key_of(certificate: Path) -> Path:
+    return certificate.with_suffix(".key")
+
+
+def make_certificate(folder: Path) -> Path:
+    """A certificate for 127.0.0.1 that nobody signed but itself; needs the command `openssl`."""
+    made = folder / "server.pem"
+    subprocess.run(
+        [
+            *("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"),
+            *("-days", "2", "-subj", "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1,DNS:localhost"),
+            *("-out", str(made), "-keyout", str(key_of(made))),
+        ],
+        capture_output=True,
+        check=True,
+    )
+    return made
+
+
 @dataclass
 class Server:
     """One data folder and, while it runs, one process.
 
     The log lies in the data folder, so that a search of the folder covers it.
+
+    Attributes:
+        certificate: What an HTTPS server shows, and who speaks to it trusts; its key lies beside it.
     """
 
     folder: Path
@@ -50,10 +73,11 @@ class Server:
     port: int = field(default_factory=free_port)
     process: subprocess.Popen[bytes] | None = None
     environ: dict[str, str] = field(default_factory=dict)
+    certificate: Path | None = None
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
+        return f"http{'s' if self.certificate else ''}://127.0.0.1:{self.port}"
 
     @property
     def log(self) -> str:
@@ -71,6 +95,7 @@ class Server:
             str(self.folder / "influxd.sqlite"),
             "--engine-path",
             str(self.folder / "engine"),
+            *([f"--tls-cert={self.certificate}", f"--tls-key={key_of(self.certificate)}"] if self.certificate else []),
             *self.flags,
         ]
 
@@ -127,13 +152,20 @@ class Server:
         if isinstance(body, dict):
             body = json.dumps(body)
             sent.setdefault("Content-Type", "application/json")
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=timeout)
+        connection = self.connect(timeout)
         try:
             connection.request(method, path, body, sent)
             got = connection.getresponse()
             return Answer(got.status, {name.lower(): value for name, value in got.getheaders()}, got.read())
         finally:
             connection.close()
+
+    def connect(self, timeout: float = 30) -> http.client.HTTPConnection:
+        """A connection that nothing was said on."""
+        if self.certificate is None:
+            return http.client.HTTPConnection("127.0.0.1", self.port, timeout=timeout)
+        trusting = ssl.create_default_context(cafile=self.certificate)
+        return http.client.HTTPSConnection("127.0.0.1", self.port, timeout=timeout, context=trusting)
 
     def set_up(self) -> dict[str, Any]:
         """Onboard: user, org and bucket are all called `house`."""

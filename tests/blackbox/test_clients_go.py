@@ -1,40 +1,53 @@
-"""The official Go client, unmodified: one Go program, and what it saw.
+"""The official Go client, unmodified: one Go program, and what it saw by HTTP and by HTTPS.
 
-Collected only where the machine has Go; see `conftest.py`.
+Over HTTPS the client offers HTTP/2 first, which the server does not speak. Collected only
+where the machine has Go; see `conftest.py`.
 """
 
 from __future__ import annotations
 
 import json
+import os
+import shutil
 import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.blackbox.process import Server
+from tests.blackbox.process import Server, make_certificate
 
 # The first build compiles the client and what it needs; later ones take it from Go's own cache.
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 FOLDER = Path(__file__).with_name("clients") / "go"
+TRANSPORTS = ["http", *(["https"] if shutil.which("openssl") else [])]
 
 
-def _run(*command: str) -> str:
-    done = subprocess.run(command, cwd=FOLDER, capture_output=True, text=True, check=False, timeout=500)
+def _run(*command: str, **environ: str) -> str:
+    done = subprocess.run(
+        command, cwd=FOLDER, env=os.environ | environ, capture_output=True, text=True, check=False, timeout=500
+    )
     assert done.returncode == 0, done.stderr[-3000:]
     return done.stdout
 
 
 @pytest.fixture(scope="module")
-def seen(tmp_path_factory: pytest.TempPathFactory) -> Any:
+def program(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The program, built."""
+    built = str(tmp_path_factory.mktemp("go") / "scenario")
+    _run("go", "build", "-buildvcs=false", "-o", built, ".")
+    return built
+
+
+@pytest.fixture(scope="module", params=TRANSPORTS)
+def seen(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, program: str) -> Any:
     """What the program reports of a fresh server."""
     folder = tmp_path_factory.mktemp("go")
-    program = str(folder / "scenario")
-    _run("go", "build", "-buildvcs=false", "-o", program, ".")
-    server = Server(folder / "data")
+    server = Server(folder / "data", certificate=make_certificate(folder) if request.param == "https" else None)
     server.start()
     try:
-        return json.loads(_run(program, server.url))
+        # The one authority that the client is to trust; nothing by HTTP.
+        return json.loads(_run(program, server.url, SSL_CERT_FILE=str(server.certificate or "")))
     finally:
         server.kill()
 

@@ -1,4 +1,4 @@
-"""The official JavaScript client, unmodified: one Node program, and what it saw.
+"""The official JavaScript client and the one of version 1, unmodified: two Node programs, and what they saw.
 
 The packages are installed from the registry by the lock beside the program,
 once for each lock.
@@ -12,7 +12,7 @@ import json
 import os
 import subprocess
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from tests.blackbox.process import Server
@@ -50,18 +50,36 @@ def _run(*command: str, node: str) -> str:
 
 
 @pytest.fixture(scope="module")
-def seen(tmp_path_factory: pytest.TempPathFactory) -> Any:
-    """What the program reports of a fresh server."""
+def node() -> str:
+    """Node, with the packages of the lock in place."""
     [node, *_], npm = _node_tools()
     stamp = FOLDER / "node_modules" / ".lock-digest"
     digest = hashlib.sha256((FOLDER / "package-lock.json").read_bytes()).hexdigest()
     if not stamp.is_file() or stamp.read_text() != digest:
         _run(*npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund", node=node)
         stamp.write_text(digest)
+    return node
+
+
+@pytest.fixture(scope="module")
+def seen(tmp_path_factory: pytest.TempPathFactory, node: str) -> Any:
+    """What the program of the official client reports of a fresh server."""
     server = Server(tmp_path_factory.mktemp("js") / "data")
     server.start()
     try:
         return json.loads(_run(node, "scenario.mjs", server.url, node=node))
+    finally:
+        server.kill()
+
+
+@pytest.fixture(scope="module")
+def seen_by_v1(tmp_path_factory: pytest.TempPathFactory, node: str) -> Any:
+    """What the program of the client of version 1 reports of a server with an empty bucket."""
+    server = Server(tmp_path_factory.mktemp("js-v1") / "data")
+    server.start()
+    try:
+        token = server.set_up()["auth"]["token"]
+        return json.loads(_run(node, "version1.mjs", str(server.port), token, node=node))
     finally:
         server.kill()
 
@@ -178,3 +196,38 @@ class TestResources:
     def test_labels(self, seen: Any) -> None:
         assert seen["label"] == {"color": "ffb3b3"}
         assert seen["labels"] == ["js"]
+
+
+class TestVersion1:
+    """The package `influx`, which Node-RED's nodes for versions 1 use."""
+
+    ROWS: ClassVar[list[dict[str, Any]]] = [
+        {"time": "2020-09-13T12:26:40.000Z", "b": True, "i": 3, "room": "a b", "s": 'x "y"', "v": 1.5},
+        {"time": "2020-09-13T12:26:41.000Z", "b": None, "i": None, "room": "c", "s": None, "v": 2},
+    ]
+
+    def test_beginning(self, seen_by_v1: Any) -> None:
+        assert seen_by_v1["ping"] == [[True, "v2.9.1"]]
+        assert seen_by_v1["databases"] == ["_monitoring", "_tasks", "house"]
+        # Quirk of the reference: databases are buckets, and are made as such.
+        assert seen_by_v1["create"] == {"error": "Error from InfluxDB: not implemented: CREATE DATABASE"}
+
+    def test_points_come_back(self, seen_by_v1: Any) -> None:
+        assert seen_by_v1["rows"] == self.ROWS
+        assert seen_by_v1["bound"] == [{"time": "2020-09-13T12:26:40.000Z", "v": 1.5}]
+        assert seen_by_v1["precise"] == [{key: row[key] for key in ("time", "v")} for row in self.ROWS]
+        assert seen_by_v1["two"] == [2, 1]
+
+    def test_lists(self, seen_by_v1: Any) -> None:
+        assert seen_by_v1["measurements"] == ["flows"]
+        assert seen_by_v1["series"] == ["flows,room=a\\ b", "flows,room=c"]
+        assert [policy["name"] for policy in seen_by_v1["policies"]] == ["autogen"]
+
+    def test_errors_reach_the_caller(self, seen_by_v1: Any) -> None:
+        assert "failed to parse query: " in seen_by_v1["badQuery"]["error"]
+        assert seen_by_v1["badWrite"] == {
+            "error": 'A 404 Not Found error occurred: {"code":"not found","message":"no dbrp mapping found"}'
+        }
+        assert seen_by_v1["badToken"] == {
+            "error": 'A 401 Unauthorized error occurred: {"code":"unauthorized","message":"Unauthorized"}'
+        }
