@@ -5,18 +5,19 @@ const SELECTORS = {
   button: 'button:not([role])',
   checkbox: 'input[type="checkbox"]',
   columnheader: "th",
-  combobox: "select, input[list]",
+  combobox: 'select, [role="combobox"]',
   dialog: "dialog[open]",
   heading: "h1, h2, h3",
   link: "a[href]",
   menuitem: '[role="menuitem"]',
   note: '[role="note"]',
+  option: '[role="option"]',
   region: 'section[aria-label], [role="region"]',
   status: '[role="status"]',
   summary: "summary",
   switch: '[role="switch"]',
   tab: '[role="tab"]',
-  textbox: 'input:not([type="checkbox"]), textarea',
+  textbox: 'input:not([type="checkbox"]):not([role="combobox"]), textarea',
 };
 const flat = (text) => (text ?? "").replace(/\s+/g, " ").trim();
 const nameOf = (e) => {

@@ -119,6 +119,21 @@ class Page:
             option,
         )
 
+    def pick(self, label: str, text: str, *, known: bool = True) -> WebElement:
+        """Into a field with a list: type, and take what it offers, or leave it as typed."""
+        box = self.one("combobox", label)
+        box.click()
+        box.send_keys(Keys.CONTROL, "a")
+        box.send_keys(text)
+        if known:
+            self.one("option", text, exact=False)
+            if not self.js("return arguments[0].hasAttribute('aria-activedescendant')", box):
+                box.send_keys(Keys.ARROW_DOWN)
+            box.send_keys(Keys.ENTER)
+        else:
+            box.send_keys(Keys.TAB)
+        return box
+
     def menu(self, button: str, item: str) -> None:
         """Open a menu and take one of its items."""
         self.click("button", button)

@@ -37,7 +37,8 @@ def test_a_bucket_from_making_to_deleting(buckets: Page) -> None:
     page.type("Name", "house")
     page.expect("/api/v2/buckets", 422)
     page.click("button", "Create")
-    page.one("alert", "already exists", exact=False)
+    refusal = page.one("alert", "already exists", exact=False)
+    assert refusal.get_attribute("id") in (page.one("textbox", "Name").get_attribute("aria-describedby") or "").split()
     page.type("Name", "climate")
     page.choose("Keep data", "7 days")
     page.click("button", "Create")
@@ -79,15 +80,19 @@ def test_line_protocol_good_bad_and_partly_good(buckets: Page, house: dict[str, 
     )
 
     page.expect("/api/v2/write", 400)
-    page.type("Lines", "temperature celsius")
+    page.type("Lines", "temperature celsius=1\ntemperature celsius")
     page.click("button", "Write")
     page.says("Nothing was stored")
-    page.says("temperature celsius")
+    page.says("Line 2")
+    assert page.js("return [...document.querySelectorAll('.report code')].map((e) => e.innerText)") == [
+        "temperature celsius"
+    ]
 
     page.expect("/api/v2/write", 422)
     page.type("Lines", 'temperature,room=kitchen celsius="warm"\ntemperature,room=cellar celsius=12')
     page.click("button", "Write")
     page.says("Partly stored: 1 point was dropped, the others were stored")
+    page.says("Line 1 celsius is string here, and float in the bucket")
     answer = bare.flux(
         house["auth"]["token"], 'from(bucket: "house") |> range(start: -1h) |> keep(columns: ["_value"])'
     )

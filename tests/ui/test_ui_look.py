@@ -117,7 +117,7 @@ def test_every_page_and_dialog(page: Page, house: dict[str, Any], bare: Server, 
         if kind in ("Read/Write", "Custom"):
             page.one("checkbox", "read house")
         if kind == "Custom":
-            page.click("summary", "Everything else")
+            page.click("button", "Telegraf configurations")
         page.click("summary", "This token will be able to", exact=False)
         _judge(page, f"generate {kind}", found)
         _close(page)
@@ -174,7 +174,7 @@ def test_every_page_and_dialog(page: Page, house: dict[str, Any], bare: Server, 
     _judge(page, "remove the last owner", found)
     _close(page)
     page.open(f"/orgs/{org}/load-data/tokens")
-    page.click("switch", "Active: Kitchen sensor")
+    page.click("switch", "Active: house's Token")
     page.one("dialog", "Deactivate this token?")
     _judge(page, "deactivate a token", found)
     _close(page)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.server
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -70,8 +71,40 @@ def test_a_reload_in_the_middle_of_setting_up_shows_no_secret(page: Page, bare: 
     page.driver.refresh()
     page.one("heading", "Sign in to fluxkeep")
     assert secret not in page.driver.page_source
+    assert "generate another one under API Tokens" in page.one("note").text, "how to get another is told"
     page.open("/onboarding")
     page.one("heading", "Sign in to fluxkeep")
+
+
+def test_a_weak_token_of_ones_own_is_warned_of(page: Page, bare: Server) -> None:
+    page.open("/")
+    _fill_setup(page)
+    page.click("summary", "Advanced")
+    page.type("Operator token of your own", "my-token")
+    page.says("Under 32 characters")
+    page.click("button", "Set up")
+    assert "fewer than 32 characters and could be guessed" in page.one("alert", "The server warns", exact=False).text
+    assert page.secret() == "my-token"
+    assert bare.ask("GET", "/api/v2/me", "my-token").status == 200
+    page.click("checkbox", "I have stored this token")
+    page.click("button", "Continue")
+    page.one("heading", "First steps in home")
+    assert page.all("alert") == [], "the warning went with the token that it was about"
+
+
+def test_what_the_server_says_of_tokens_is_what_the_page_says(page: Page, tmp_path: Path) -> None:
+    server = Server(tmp_path / "plain", flags=["--use-hashed-tokens=false"])
+    server.start()
+    try:
+        page.base = server.url
+        page.open("/")
+        _fill_setup(page)
+        page.click("button", "Set up")
+        page.one("textbox", "Token")
+        page.says("The server keeps this token in clear; hashing is off.")
+        page.click("checkbox", "I have stored this token")
+    finally:
+        server.kill()
 
 
 def test_somebody_else_set_the_server_up_first(page: Page, bare: Server) -> None:
@@ -171,6 +204,33 @@ def test_a_missing_permission_does_not_end_the_session(page: Page, house: dict[s
     page.click("button", "Create")
     page.gone("dialog")
     assert page.all("dialog") == []
+
+
+def test_a_refusal_that_the_page_did_not_expect_renews_what_it_expects(page: Page, house: dict[str, Any]) -> None:
+    page.sign_in()
+    page.open(f"/orgs/{house['org']['id']}/load-data/buckets")
+    page.wait(page.rows, "buckets are listed")
+    asked = len(page.sent("GET", "/permissions"))
+    page.click("button", "Create bucket")
+    page.type("Name", "refused")
+    page.force("POST", "/api/v2/buckets", 403, "insufficient permissions for write")
+    page.click("button", "Create")
+    page.one("alert", "insufficient permissions for write")
+    page.wait(lambda: len(page.sent("GET", "/permissions")) == asked + 1, "the hint is asked for again")
+
+
+def test_a_failing_server_is_told_and_asked_again(page: Page, house: dict[str, Any]) -> None:
+    page.sign_in()
+    page.open(f"/orgs/{house['org']['id']}/load-data/tokens")
+    page.wait(page.rows, "tokens are listed")
+    page.force("GET", "/api/v2/authorizations?orgID", 500, "disk on fire")
+    page.click("button", "Refresh")
+    page.one("alert", "The server failed: disk on fire", exact=False)
+    stale = page.one("alert", "Could not load tokens: disk on fire What is listed is as of", exact=False)
+    assert page.rows(), "what was there stays, marked as old"
+    assert stale.is_displayed()
+    page.gone("alert")
+    assert page.rows()
 
 
 def test_a_disabled_account_sees_a_notice(page: Page, house: dict[str, Any], bare: Server) -> None:

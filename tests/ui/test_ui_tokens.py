@@ -164,8 +164,7 @@ def test_a_custom_token_covers_what_its_wide_rows_cover(tokens: Page) -> None:
     covered = page.one("checkbox", "write house")
     assert covered.is_selected()
     assert not covered.is_enabled()
-    page.click("summary", "Everything else")
-    page.click("checkbox", "read dashboards")
+    page.click("checkbox", "read all dashboards, including future ones")
     page.click("button", "Generate")
     _secret(page)
     asked = json.loads(page.sent("POST", "/api/v2/authorizations")[0]["body"])["permissions"]
@@ -191,6 +190,7 @@ def test_a_custom_token_for_one_configuration_and_a_whole_group(
     page.one("checkbox", "read house")
     assert page.all("checkbox", "read kitchen") == [], "the other groups begin closed"
     page.type("Filter what can be chosen", "kitch")
+    page.one("checkbox", "read kitchen")
     assert page.all("checkbox", "read house") == page.all("checkbox", "read cellar") == []
     page.click("checkbox", "read kitchen")
     page.type("Filter what can be chosen", "telegraf")
@@ -299,9 +299,8 @@ def test_switching_off_and_deleting(tokens: Page, house: dict[str, Any], bare: S
     made = _make(bare, house, "sensor", "write")
     page.click("button", "Refresh")
     page.click("switch", "Active: sensor")
-    page.click("button", "Deactivate")
-    page.gone("dialog")
     _row(page, "inactive")
+    assert page.all("dialog") == [], "nothing that the session can do hangs on it"
     assert bare.write(made["token"], "m v=1").status == 401
     page.click("switch", "Active: sensor")
     page.wait(lambda: "inactive" not in " ".join(page.rows()), "active again")
@@ -328,6 +327,41 @@ def test_switching_off_and_deleting(tokens: Page, house: dict[str, Any], bare: S
     assert "the last operator token" in page.one("dialog", "Delete this token?").text
     assert not page.one("button", "Delete token").is_enabled()
     page.click("button", "Cancel")
+
+
+def test_a_clone_leaves_out_what_is_gone_and_what_one_does_not_have(
+    page: Page, house: dict[str, Any], bare: Server
+) -> None:
+    operator, org = house["auth"]["token"], house["org"]["id"]
+    gone = bare.ask("POST", "/api/v2/buckets", operator, {"orgID": org, "name": "gone", "retentionRules": []}).json
+    config = bare.ask("POST", "/api/v2/telegrafs", operator, {"orgID": org, "name": "t", "config": "[agent]"}).json
+    mother = bare.ask("POST", "/api/v2/users", operator, {"name": "mother"}).json["id"]
+    bare.ask("POST", f"/api/v2/users/{mother}/password", operator, {"password": "mother-password"})
+    bare.ask("POST", f"/api/v2/orgs/{org}/owners", operator, {"id": mother})
+    beyond = {"action": "write", "resource": {"type": "orgs"}}
+    permissions = [
+        bucket_permission("read", org, house["bucket"]["id"]),
+        bucket_permission("read", org, gone["id"]),
+        {"action": "read", "resource": {"type": "telegrafs", "orgID": org, "id": config["id"]}},
+        beyond,
+    ]
+    wish = {"orgID": org, "userID": mother, "description": "old", "permissions": permissions, "status": "inactive"}
+    assert bare.ask("POST", "/api/v2/authorizations", operator, wish).status == 201
+    bare.ask("DELETE", f"/api/v2/buckets/{gone['id']}", operator)
+    bare.ask("DELETE", f"/api/v2/telegrafs/{config['id']}", operator)
+    page.sign_in("mother", "mother-password")
+    page.open(f"/orgs/{org}/load-data/tokens")
+    page.menu("Actions for old", "Clone")
+    dialog = page.one("dialog", "Clone “old”")
+    page.wait(lambda: f"telegrafs/{config['id']}" in dialog.text, "the missing configuration is found")
+    assert f"buckets/{gone['id']}" in dialog.text
+    assert not page.one("button", "Generate").is_enabled(), "what one does not have is to be taken out first"
+    page.click("button", "Remove write:orgs")
+    page.click("button", "Generate")
+    _secret(page)
+    (asked,) = page.sent("POST", "/api/v2/authorizations")
+    assert json.loads(asked["body"])["permissions"] == [permissions[0]]
+    _put_away(page)
 
 
 def test_cloning_and_renewing(tokens: Page, house: dict[str, Any], bare: Server) -> None:
@@ -425,16 +459,29 @@ def test_filters_and_order_live_in_the_address(tokens: Page, house: dict[str, An
     page.wait(lambda: "beta" in page.rows()[0], "descending")
     assert page.one("columnheader", "Description ▼").get_attribute("aria-sort") == "descending"
     shared = page.path
-    page.open("/me")
+    page.click("link", "Members")
+    page.one("heading", "Members")
     page.driver.back()
-    page.wait(page.rows, "back on the list")
-    assert page.path == shared
+    page.wait(lambda: page.path == shared and page.rows(), "back on the list")
     assert "beta" in page.rows()[0]
+    page.driver.forward()
+    page.one("heading", "Members")
+    page.driver.back()
+    page.wait(lambda: page.path == shared and page.rows(), "back once more")
     page.open(shared)
     page.wait(page.rows, "opened from the address")
     assert "beta" in page.rows()[0]
     page.type("Filter tokens", "nothing like it")
     page.says("No token matches your filter")
+    page.click("button", "Clear the filter")
+    page.says("4 of 4 shown")
+    # Who reaches a bucket: whom it was named to, and the operator, who reaches all.
+    page.choose("Bucket", "house")
+    page.choose("Type", "Operator")
+    page.says("1 of 4 shown")
+    page.choose("Type", "Type: any")
+    page.choose("Status", "inactive")
+    page.says("0 of 4 shown")
 
 
 def test_details_show_all_and_take_permissions_away(tokens: Page, house: dict[str, Any], bare: Server) -> None:
@@ -448,6 +495,10 @@ def test_details_show_all_and_take_permissions_away(tokens: Page, house: dict[st
     assert "never" in dialog.text
     assert f"id={made['id']}" in page.path
     page.click("button", f"Take away write:orgs/{house['org']['id']}/buckets/{house['bucket']['id']}")
+    page.click("button", "Keep")
+    page.click("button", f"Take away write:orgs/{house['org']['id']}/buckets/{house['bucket']['id']}")
+    page.wait(lambda: page.driver.switch_to.active_element.text == "Take away for good", "asked once more")
+    page.click("button", "Take away for good")
     page.gone("button", "Take away", exact=False)
     left = bare.ask("GET", f"/api/v2/authorizations/{made['id']}", house["auth"]["token"]).json["permissions"]
     assert [p["action"] for p in left] == ["read"]
@@ -481,10 +532,12 @@ def test_many_owners_are_typed_not_picked(tokens: Page, house: dict[str, Any], b
     _people(bare, house, 12)
     page.click("button", "Refresh")
     page.says("13 of 13 shown")
-    box = page.one("textbox", "Owner")
-    offered = page.js("return [...arguments[0].list.options].map((o) => o.value)", box)
-    assert offered == ["house", *(f"user {n:02}" for n in range(12))]
-    box.send_keys("user 07", Keys.ENTER)
+    box = page.one("combobox", "Owner")
+    box.click()
+    assert [option.text for option in page.all("option")] == ["any", "house", *(f"user {n:02}" for n in range(12))]
+    box.send_keys("user 0")
+    page.wait(lambda: len(page.all("option")) == 10, "typing narrows")
+    box.send_keys("7", Keys.ENTER)
     page.says("1 of 13 shown")
     assert "owner=user+07" in page.path
     _row(page, "of user 07")
@@ -527,32 +580,53 @@ def _other(value: Any, number: int) -> Any:
     return None if value is None else f"{value[:-8]}{number:08x}"
 
 
-def _keystroke_ms(page: Page) -> float:
-    """The median time from a key to the painted answer."""
-    times: list[float] = page.driver.execute_async_script(
-        "const done = arguments[0]; const box = document.querySelector('[data-filter]'); const times = [];"
-        "const set = Object.getOwnPropertyDescriptor(HTMLInputElement.prototype, 'value').set;"
-        "const step = (i) => { if (i === 5) return done(times); const began = performance.now();"
-        "set.call(box, 'seed 0'.slice(0, i + 2)); box.dispatchEvent(new Event('input', {bubbles: true}));"
-        "requestAnimationFrame(() => { const seen = new MessageChannel(); seen.port1.onmessage = () => {"
-        "times.push(performance.now() - began); step(i + 1); }; seen.port2.postMessage(0); }); }; step(0)"
-    )
-    return sorted(times)[len(times) // 2]
+def _busy_seconds(page: Page) -> float:
+    """Processor time of the page's main thread so far: what a machine that does nothing else needs at most."""
+    metrics = page.driver.execute_cdp_cmd("Performance.getMetrics", {})["metrics"]
+    return float(next(metric["value"] for metric in metrics if metric["name"] == "TaskDuration"))
+
+
+def _server_seconds(server: Server) -> float:
+    """Processor time of the server so far."""
+    assert server.process is not None
+    fields = Path(f"/proc/{server.process.pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+_KEYS = (
+    "const done = arguments[0]; const box = document.querySelector('[data-filter]');"
+    "const set = Object.getOwnPropertyDescriptor(HTMLInputElement.prototype, 'value').set;"
+    "const step = (i) => { if (i === 5) return done(); set.call(box, 'seed 0'.slice(0, i + 2));"
+    "box.dispatchEvent(new Event('input', {bubbles: true}));"
+    "requestAnimationFrame(() => { const seen = new MessageChannel();"
+    "seen.port1.onmessage = () => step(i + 1); seen.port2.postMessage(0); }); }; step(0)"
+)
 
 
 def test_ten_thousand_tokens_within_budget(page: Page, house: dict[str, Any], bare: Server) -> None:
     _seed(bare, house, MANY)
     page.sign_in()
     page.wait(page.rows, "tokens are listed")
-    address = f"{page.base}/orgs/{house['org']['id']}/load-data/tokens?sort=description"
-    # A budget is about the page, not about what else the machine does: the best of a few tries counts.
-    tries: list[float] = []
-    while len(tries) < 6 and (not tries or min(tries) / 1000 > LIST_SECONDS_MAX):
-        page.driver.get("about:blank")
-        page.driver.get(address)
-        page.wait(lambda: page.rows()[:1] and "10,001 of 10,001" in page.text(), "all are listed")
-        tries.append(page.js("return performance.now()"))
-    assert min(tries) / 1000 <= LIST_SECONDS_MAX, f"{tries} ms after navigation"
+    # What the page and the server need is counted, not what passes while the machine does other things.
+    page.driver.execute_cdp_cmd("Performance.enable", {"timeDomain": "threadTicks"})
+    try:
+        page.open("/me")
+        page.one("heading", "My profile")
+        before = _busy_seconds(page), _server_seconds(bare)
+        page.js(
+            "location.assign(arguments[0])",
+            f"{page.base}/orgs/{house['org']['id']}/load-data/tokens?sort=description",
+        )
+        page.wait(lambda: page.rows()[:1] and "10,001 of 10,001" in page.text(), "all are listed", seconds=60)
+        browser, server = _busy_seconds(page) - before[0], _server_seconds(bare) - before[1]
+        assert 0 < browser + server <= LIST_SECONDS_MAX, f"browser {browser:.2f} s, server {server:.2f} s"
+
+        before_keys = _busy_seconds(page)
+        page.driver.execute_async_script(_KEYS)
+        stroke = (_busy_seconds(page) - before_keys) / 5
+        assert 0 < stroke <= KEYSTROKE_SECONDS_MAX, f"{stroke:.3f} s for a key"
+    finally:
+        page.driver.execute_cdp_cmd("Performance.disable", {})
 
     tops = page.js(
         "return [...document.querySelectorAll('[data-testid=row]')].slice(0, 30)"
@@ -566,10 +640,6 @@ def test_ten_thousand_tokens_within_budget(page: Page, house: dict[str, Any], ba
     )
     assert all(abs(a - b) <= 1 for a, b in zip(*lefts, strict=True))
 
-    medians = [_keystroke_ms(page)]
-    while len(medians) < 4 and min(medians) / 1000 > KEYSTROKE_SECONDS_MAX:
-        medians.append(_keystroke_ms(page))
-    assert min(medians) / 1000 <= KEYSTROKE_SECONDS_MAX, medians
     page.type("Filter tokens", "seed")
     page.says("10,000 of 10,001 shown")
     page.js("const box = document.querySelector('.table-box'); box.scrollTop = box.scrollHeight")

@@ -8,7 +8,7 @@ import { Dialog } from "./parts/Dialog.jsx";
 import { Toasts } from "./parts/Toasts.jsx";
 import { Onboarding } from "./pages/Onboarding.jsx";
 import { SignIn, SignInForm } from "./pages/SignIn.jsx";
-import { Shell } from "./pages/Shell.jsx";
+import { Link, Shell } from "./pages/Shell.jsx";
 import { Tokens } from "./pages/tokens/Tokens.jsx";
 
 const LAZY = {
@@ -25,14 +25,19 @@ const TITLES = {
   users: "Users", organizations: "Organizations", me: "My profile", signin: "Sign in", onboarding: "Set up",
 };
 const HINT_AGE_MS = 60_000;
+const PAUSES_S = [1, 2, 5, 10];
+const QUIET_MS = 30_000;
 
 export function App() {
   const [url, setUrl] = useState(location.pathname + location.search);
   const [state, setState] = useState({ phase: "starting" });
   const [toasts, setToasts] = useState([]);
   const [ended, setEnded] = useState(null);
-  const [down, setDown] = useState(false);
+  const [down, setDown] = useState("");
   const [revived, setRevived] = useState(0);
+  const [warning, setWarning] = useState("");
+  // How often in a row it had to be asked for; a server that answers its health and fails all else is not pressed.
+  const asks = useRef({ count: 0, at: 0 });
   const [theme, setTheme] = useState(recall("theme", "System"));
   const [tz, setTz] = useState(recall("tz", "Local"));
   const channel = useMemo(() => new BroadcastChannel("fluxkeep"), []);
@@ -55,12 +60,14 @@ export function App() {
             }
             setEnded((old) => ({ waiting: [...(old?.waiting ?? []), resolve] }));
           }),
-        onDown: () => setDown(true),
+        onDown: (error) => setDown(error.status ? `The server failed: ${error.message}` : "The server cannot be reached."),
+        onDenied: () => live.current.phase === "in" && live.current.refreshHint?.().catch(() => {}),
+        onWarning: setWarning,
         onInactive: () => setState((old) => ({ ...old, phase: "inactive" })),
       }),
     [],
   );
-  live.current = state;
+  Object.assign(live.current, state);
 
   const enter = useCallback(async () => {
     const me = await api.get("/api/v2/me");
@@ -81,11 +88,11 @@ export function App() {
         return;
       }
       await enter();
-      setDown(false);
+      setDown("");
     } catch (error) {
       if (error.kind === "session" || error.kind === "permission") setState({ phase: "out" });
       else if (error.kind === "inactive") setState({ phase: "inactive" });
-      else setDown(true);
+      else setDown((old) => old || error.message);
     }
   }, [api, enter, navigate]);
 
@@ -105,14 +112,15 @@ export function App() {
   // The server is down: ask again after 1, 2, 5, then every 10 seconds.
   useEffect(() => {
     if (!down) return undefined;
-    const pauses = [1, 2, 5, 10];
-    let at = 0;
+    if (Date.now() - asks.current.at > QUIET_MS) asks.current.count = 0;
+    const pause = () => PAUSES_S[Math.min(asks.current.count++, PAUSES_S.length - 1)] * 1000;
     let timer;
     const ask = async () => {
       try {
         const answer = await fetch("/health", { cache: "no-store" });
         if (answer.ok) {
-          setDown(false);
+          asks.current.at = Date.now();
+          setDown("");
           setRevived((times) => times + 1);
           if (live.current.phase === "starting") start();
           return;
@@ -120,15 +128,15 @@ export function App() {
       } catch {
         // Still down.
       }
-      timer = setTimeout(ask, pauses[Math.min(at++, pauses.length - 1)] * 1000);
+      timer = setTimeout(ask, pause());
     };
-    timer = setTimeout(ask, 1000);
+    timer = setTimeout(ask, pause());
     return () => clearTimeout(timer);
   }, [down]);
 
   const retry = () => {
     if (state.phase === "starting") start();
-    else fetch("/health").then(() => { setDown(false); setRevived((times) => times + 1); }, () => {});
+    else fetch("/health").then(() => { setDown(""); setRevived((times) => times + 1); }, () => {});
   };
 
   useEffect(() => {
@@ -143,6 +151,7 @@ export function App() {
     const hint = await loadHint(api, live.current.me);
     setState((old) => ({ ...old, hint, hintAt: Date.now() }));
   }, [api]);
+  live.current.refreshHint = refreshHint;
   useEffect(() => {
     const onFocus = () => {
       if (live.current.phase === "in" && Date.now() - live.current.hintAt > HINT_AGE_MS) refreshHint().catch(() => {});
@@ -167,7 +176,7 @@ export function App() {
   useEffect(() => {
     const name = route?.name;
     if (state.phase === "out" && name !== "signin") {
-      navigate(path === "/" ? "/signin" : withQuery("/signin", { next: url }), { replace: true });
+      navigate(path === "/" ? "/signin" : withQuery("/signin", name === "onboarding" ? { setup: "done" } : { next: url }), { replace: true });
     } else if (state.phase === "in" && (name === "home" || name === "signin" || name === "onboarding")) {
       const remembered = recall("org", "");
       const home = state.orgs.find((one) => one.id === remembered) ?? state.orgs[0];
@@ -197,7 +206,7 @@ export function App() {
       const orgs = await api.pages("/api/v2/orgs", "orgs");
       setState((old) => ({ ...old, orgs }));
     },
-    revived,
+    revived, warning, setWarning,
     setQuery: (change) => navigate(withQuery(path, { ...query, ...change }), { replace: true }),
     may: (action, resource) => allows(state.hint ?? [], { action, resource }),
     signedIn: async () => {
@@ -212,17 +221,21 @@ export function App() {
   else if (state.phase === "inactive") {
     content = (
       <main class="center">
-        <h1 tabIndex={-1}>Account disabled</h1>
-        <p>This account is inactive. Ask an operator to activate it.</p>
-        <button type="button" onClick={signOut}>Sign out</button>
+        <div class="card">
+          <img src="/favicon.svg" alt="" width="40" height="40" />
+          <h1 tabIndex={-1}>Account disabled</h1>
+          <p>This account is inactive: nothing can be seen or changed with it. Ask an operator to activate it.</p>
+          <button type="button" class="full" onClick={signOut}>Sign out</button>
+        </div>
       </main>
     );
   } else if (state.phase === "out") content = <SignIn />;
-  else content = <Shell>{pageOf(route, org)}</Shell>;
+  else content = <Shell>{pageOf(route, org, org ?? state.orgs[0])}</Shell>;
 
   return (
     <Page.Provider value={value}>
-      {down && <div class="banner" role="alert">The server cannot be reached. Trying again… <button type="button" onClick={retry}>Retry</button></div>}
+      {down && <div class="banner bad" role="alert"><span>{down} Trying again…</span> <button type="button" onClick={retry}>Retry</button></div>}
+      {warning && state.phase !== "setup" && <div class="banner warn" role="alert"><span>The server warns: {warning}.</span> <button type="button" onClick={() => setWarning("")}>Dismiss</button></div>}
       {content}
       {ended && (
         <Dialog title="Session ended" onClose={() => {}}>
@@ -251,15 +264,20 @@ async function loadHint(api, me) {
     api.get(`/api/v2/users/${me.id}/permissions`).catch(() => []),
     api.tokens(`?userID=${me.id}`).catch(() => []),
   ]);
-  return [...own, ...tokens.filter((t) => t.status === "active").flatMap((t) => t.permissions)];
+  return [...own, ...tokens.filter((t) => t.status === "active").flatMap((t) => t.permissions.map((p) => ({ ...p, from: t.id })))];
 }
 
-function pageOf(route, org) {
+function pageOf(route, org, home) {
   if (!route || route.name === "explorer" || route.name === "tasks" || route.name === "dashboards") {
     return (
       <div class="state">
         <h1 tabIndex={-1}>Page not found</h1>
-        <p><a href="/">Go to the start</a></p>
+        <p>Nothing is at this address.</p>
+        <ul class="links">
+          {home && <li><Link to={`/orgs/${home.id}/load-data/tokens`}>API tokens</Link></li>}
+          {home && <li><Link to={`/orgs/${home.id}/load-data/buckets`}>Buckets</Link></li>}
+          <li><Link to="/me">My profile</Link></li>
+        </ul>
       </div>
     );
   }

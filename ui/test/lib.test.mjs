@@ -2,11 +2,12 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import test from "node:test";
 import { ApiError, basic, classify, createApi } from "../src/lib/api.js";
-import { partialReport } from "../src/lib/buckets.js";
+import { parseReport, partialReport } from "../src/lib/buckets.js";
+import { pointsOf } from "../src/lib/lines.js";
 import { fluxString, influxqlIdentifier, parse, Tables } from "../src/lib/csv.js";
-import { allAccessSet, allows, kindOf, operatorSet, spell, summary } from "../src/lib/perms.js";
+import { allAccessSet, allows, isGone, kindOf, operatorSet, spell, summary } from "../src/lib/perms.js";
 import { match, safeNext, withQuery } from "../src/lib/router.js";
-import { commandOf } from "../src/lib/tokens.js";
+import { commandOf, filterRows, rowsOf } from "../src/lib/tokens.js";
 import { duration, parseDuration, relative } from "../src/lib/time.js";
 
 const vectors = JSON.parse(readFileSync(new URL("../../tests/access/vectors.json", import.meta.url)));
@@ -137,21 +138,70 @@ test("times and durations", () => {
 test("what became of a write that was not wholly stored", () => {
   const prefix = "failure writing points to database: partial write: ";
   const conflict = `${prefix}field type conflict: input field "v" on measurement "m" is type string, already exists as type float dropped=1`;
-  assert.deepEqual(partialReport(conflict, 3), {
+  assert.deepEqual(partialReport(conflict, 'm v=1 1\n# m v="x"\nm,t=a v="x y" 2\n\nm v=3i\nn v="x"'), {
     title: "Partly stored: 1 point was dropped, the others were stored",
     reason: 'field type conflict: input field "v" on measurement "m" is type string, already exists as type float',
-    lines: [],
+    lines: [{ number: 3, line: 'm,t=a v="x y" 2', reason: "v is string here, and float in the bucket" }],
   });
   const bound = "dropped because it violates a Retention Policy Lower Bound at 2026-01-01T00:00:00Z";
   const old = `${prefix}dropped 2 points outside retention policy of duration 1h0m0s - oldest point m,t=a b at 1970-01-01T00:00:00Z ${bound}, newest point m at 1970-01-01T00:00:01Z ${bound} dropped=2 for database: 0a for retention policy: autogen`;
-  const told = partialReport(old, 2);
+  const told = partialReport(old, "m,t=a\\ b v=1 0\nm v=2 1", "s");
   assert.equal(told.title, "Nothing was stored: 2 points were dropped");
-  const why = "violates a Retention Policy Lower Bound at 2026-01-01T00:00:00Z";
+  const why = "older than the bucket keeps, which is since 2026-01-01T00:00:00Z";
   assert.deepEqual(told.lines, [
-    { line: "m,t=a b at 1970-01-01T00:00:00Z", reason: why },
-    { line: "m at 1970-01-01T00:00:01Z", reason: why },
+    { number: 1, line: "m,t=a\\ b v=1 0", reason: why },
+    { number: 2, line: "m v=2 1", reason: why },
   ]);
-  assert.equal(partialReport("unable to parse 'm v'", 1), null);
+  const stripped = `${prefix}invalid field name: input field "time" on measurement "m" is invalid. Field "time" has been stripped from point. dropped=0 for database: 0a for retention policy: autogen`;
+  assert.deepEqual(partialReport(stripped, "m v=1\nm time=2,v=1").lines.map((l) => l.number), [2]);
+  const long = `${prefix}input field "v" on measurement "m" is too long, 5 > 4 dropped=1`;
+  assert.deepEqual(partialReport(long, 'm v="1234"\nm v="ää2"').lines.map((l) => l.number), [2]);
+  assert.equal(partialReport("unable to parse 'm v'", "m v"), null);
+});
+
+test("lines of a refused text have their numbers", () => {
+  const message = "unable to parse 'm v': missing field value\nunable to parse 'n': missing fields";
+  assert.deepEqual(parseReport(message, "ok v=1\nm v\n\nn"), [
+    { number: 2, line: "m v", reason: "missing field value" },
+    { number: 4, line: "n", reason: "missing fields" },
+  ]);
+});
+
+test("line protocol is read as far as it is needed", () => {
+  const text = 'a\\ b,t\\ 1=x\\,y f\\ 1="q \\" , =\nz",g=1u,h=T,i=2i,j=1e3 -5\nsecond v=1';
+  assert.deepEqual(pointsOf(text).map(({ number, measurement, fields, time }) => [number, measurement, fields.map((f) => [f.name, f.type]), time]), [
+    [1, "a b", [["f 1", "string"], ["g", "unsigned"], ["h", "boolean"], ["i", "integer"], ["j", "float"]], -5n],
+    [3, "second", [["v", "float"]], null],
+  ]);
+});
+
+test("a bucket's facet finds what reaches it all, too", () => {
+  const token = (id, ...permissions) => ({ id, description: id, status: "active", orgID: "0a", userID: "0b", permissions });
+  const on = (orgID, id, name) => ({ action: "read", resource: { type: "buckets", ...(orgID ? { orgID } : {}), ...(id ? { id, name } : {}) } });
+  const rows = rowsOf([token("one", on("0a", "0c", "x")), token("wide", on("0a")), token("elsewhere", on("0d")), token("operator", ...operatorSet()), token("other", on("0a", "0e", "y"))]);
+  assert.deepEqual(filterRows(rows, { bucket: "x" }).map((r) => r.id), ["one", "wide", "operator"]);
+});
+
+test("what is gone is told from what was never named", () => {
+  assert.ok(isGone({ resource: { type: "users", id: "0a" } }));
+  assert.ok(!isGone({ resource: { type: "users", id: "0a", name: "x" } }));
+  assert.ok(!isGone({ resource: { type: "telegrafs", id: "0a" } }), "the server names none of this type");
+});
+
+test("warnings and refusals beside an answer are heard", async () => {
+  const heard = [];
+  const replies = [
+    answer(201, { ok: 1 }, { "X-Fluxkeep-Warning": "weak" }),
+    answer(401, { code: "unauthorized", message: "write:orgs/1/buckets is unauthorized" }),
+    answer(403, { code: "forbidden", message: "no" }),
+    answer(500, { code: "internal error", message: "disk" }),
+  ];
+  const api = createApi({ fetch: async () => replies.shift(), onWarning: (w) => heard.push(w), onDenied: () => heard.push("denied"), onDown: (e) => heard.push(e.status) });
+  await api.post("/x", {});
+  await assert.rejects(api.post("/x", {}), (e) => e.kind === "permission");
+  await assert.rejects(api.get("/x"), (e) => e.kind === "forbidden");
+  await assert.rejects(api.get("/x"), (e) => e.kind === "down");
+  assert.deepEqual(heard, ["weak", "denied", 500]);
 });
 
 test("the command that makes the same token", () => {

@@ -37,10 +37,10 @@ const wait = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
 /**
  * A client. `onSession` is asked when the session has ended and resolves to true when there is a new one; `onDown`
- * hears that the server could not be reached;
- * `fetch` and `sleep` are handed in by tests.
+ * hears that the server could not be reached or failed, `onDenied` that it refused a change, `onWarning` what it
+ * warned of beside its answer; `fetch` and `sleep` are handed in by tests.
  */
-export function createApi({ fetch = (...args) => globalThis.fetch(...args), sleep = wait, onSession, onInactive, onDown } = {}) {
+export function createApi({ fetch = (...args) => globalThis.fetch(...args), sleep = wait, onSession, onInactive, onDown, onDenied, onWarning } = {}) {
   async function once(method, path, { body, headers = {}, raw = false, signal } = {}) {
     let response;
     try {
@@ -59,6 +59,8 @@ export function createApi({ fetch = (...args) => globalThis.fetch(...args), slee
       if (error.name === "AbortError") throw error;
       throw new ApiError("down", "The server cannot be reached.");
     }
+    const warning = response.headers.get("X-Fluxkeep-Warning");
+    if (warning) onWarning?.(warning);
     if (response.ok) {
       if (raw) return response;
       const text = await response.text();
@@ -86,7 +88,8 @@ export function createApi({ fetch = (...args) => globalThis.fetch(...args), slee
     } catch (error) {
       if (!(error instanceof ApiError)) throw error;
       if (error.kind === "inactive") onInactive?.(error);
-      if (error.kind === "down" && error.status === 0) onDown?.(error);
+      if (error.kind === "down") onDown?.(error);
+      if ((error.kind === "permission" || error.kind === "forbidden") && method !== "GET") onDenied?.(error);
       if (error.kind === "session" && !options.signingIn && (await onSession?.())) {
         if (method === "GET") return once(method, path, options);
         // What changes something is not repeated unasked: it may have been done.

@@ -1,5 +1,6 @@
 // What the page checks of buckets before asking the server, which checks again. Pure.
 
+import { pointsOf, refusedLines } from "./lines.js";
 import { parseDuration } from "./time.js";
 
 export const RETENTIONS = [["0", "Forever"], ["604800", "7 days"], ["2592000", "30 days"], ["31536000", "1 year"], ["custom", "Custom…"]];
@@ -19,22 +20,27 @@ export function retentionSeconds(choice, custom) {
   return seconds !== null && seconds >= 3600 ? seconds : null;
 }
 
-/** Lines of a parse report: [{line, reason}] from the server's message. */
-export function parseReport(message) {
-  return [...message.matchAll(/unable to parse '([\s\S]*?)': ([^\n]*)/g)].map(([, line, reason]) => ({ line, reason }));
+/** Lines of a parse report: [{number, line, reason}] from the server's message about a text; no number where it is not found. */
+export function parseReport(message, text = "") {
+  const sent = text.split("\n");
+  const taken = new Set();
+  return [...message.matchAll(/unable to parse '([\s\S]*?)': ([^\n]*)/g)].map(([, line, reason]) => {
+    const at = sent.findIndex((one, i) => !taken.has(i) && one.trim() === line.split("\n")[0].trim());
+    taken.add(at);
+    return { number: at < 0 ? null : at + 1, line, reason };
+  });
 }
 
 /**
- * What became of a write that was not wholly stored: {title, reason, lines}, or null when it is no such message.
- * The server names points only where retention took them, the oldest and the newest; `sent` is how many were sent.
+ * What became of a write that was not wholly stored: {title, reason, lines}, or null when the message is of another kind.
+ * The server gives one reason and a count; `lines` are those of the text that have what it names.
  */
-export function partialReport(message, sent) {
+export function partialReport(message, text, precision = "ns") {
   const found = /partial write: ([\s\S]*) dropped=(\d+)/.exec(message);
   if (!found) return null;
   const [reason, dropped] = [found[1], Number(found[2])];
-  const lines = [...reason.matchAll(/(?:oldest|newest) point (.*?) at (\S+) dropped because it (violates [^,]*)/g)].map(([, key, time, why]) => ({ line: `${key} at ${time}`, reason: why }));
+  const sent = pointsOf(text).length;
   const gone = `${dropped} point${dropped === 1 ? " was" : "s were"} dropped`;
   const title = dropped === 0 ? "Stored, but not all as it was written" : dropped >= sent ? `Nothing was stored: ${gone}` : `Partly stored: ${gone}, the others were stored`;
-  const once = lines.filter(({ line }, i) => lines.findIndex((other) => other.line === line) === i);
-  return { title, reason, lines: once };
+  return { title, reason, lines: refusedLines(reason, text, precision) };
 }

@@ -60,6 +60,13 @@ export function kindOf(permissions, orgID, userID) {
   return "Custom";
 }
 
+const NAMED = new Set(["buckets", "orgs", "users"]);
+
+/** Whether the object of a permission no longer exists; the server names those of three types as long as they do. */
+export function isGone({ resource: { type, id, name } }) {
+  return Boolean(id && !name && NAMED.has(type));
+}
+
 /** A permission without the names that the server adds to it. */
 export function stripped({ action, resource: { type, id, orgID } }) {
   return { action, resource: { type, ...(orgID ? { orgID } : {}), ...(id ? { id } : {}) } };
@@ -74,10 +81,10 @@ export function summary(permissions, most = 3, kind = "") {
   if (kind === "All Access") return [{ text: "everything in its organization" }];
   const reach = new Map();
   for (const { action, resource } of permissions) {
-    const gone = resource.id && !resource.name;
     const short = resource.id && `${resource.id.slice(0, 4)}…${resource.id.slice(-2)}`;
     let what;
-    if (resource.type === "buckets" && resource.id) what = gone ? `deleted bucket ${short}` : resource.name;
+    if (isGone({ resource })) what = `deleted ${resource.type.replace(/s$/, "")} ${short}`;
+    else if (resource.type === "buckets" && resource.id) what = resource.name;
     else if (resource.id) what = `${resource.type} ${resource.name ?? short}`;
     else what = resource.orgID ? `all ${resource.type}` : `${resource.type} everywhere`;
     const seen = reach.get(what) ?? new Set();

@@ -16,7 +16,8 @@ export function stateOf(token, now = Date.now()) {
 /** The rows of the list, with what is searched and sorted worked out once. */
 export function rowsOf(tokens, now = Date.now()) {
   return tokens.map((token) => {
-    const names = [...new Set(token.permissions.map((p) => p.resource.type === "buckets" && p.resource.name).filter(Boolean))];
+    const onBuckets = token.permissions.map((p) => p.resource).filter((r) => r.type === "buckets" || r.type === "instance");
+    const names = [...new Set(onBuckets.map((r) => r.type === "buckets" && r.name).filter(Boolean))];
     const kind = kindOf(token.permissions, token.orgID, token.userID);
     const state = stateOf(token, now);
     return {
@@ -24,21 +25,27 @@ export function rowsOf(tokens, now = Date.now()) {
       kind,
       state,
       buckets: names,
+      // Organizations whose buckets it reaches all, future ones too; "" for every organization's.
+      wide: new Set(onBuckets.filter((r) => !r.id).map((r) => r.orgID ?? "")),
       text: [token.description, token.id, token.user, token.org, state, kind, ...names].join("\n").toLowerCase(),
     };
   });
 }
 
+/** Organizations in which a bucket of this name is known from what tokens are granted. */
+const homesOf = (rows, bucket) => new Set(rows.flatMap((row) => row.permissions.map((p) => p.resource).filter((r) => r.type === "buckets" && r.id && r.name === bucket).map((r) => r.orgID)));
+
 /** Rows that match every word and every facet. */
 export function filterRows(rows, { q = "", status = "", type = "", owner = "", bucket = "" }) {
   const words = q.toLowerCase().split(/\s+/).filter(Boolean);
+  const homes = bucket ? homesOf(rows, bucket) : new Set();
   return rows.filter(
     (row) =>
       words.every((word) => row.text.includes(word)) &&
       (!status || row.state === status || (status === "active" && row.state === "expiring")) &&
       (!type || row.kind === type) &&
       (!owner || row.user === owner) &&
-      (!bucket || row.buckets.includes(bucket)),
+      (!bucket || row.buckets.includes(bucket) || row.wide.has("") || [...row.wide].some((org) => homes.has(org))),
   );
 }
 

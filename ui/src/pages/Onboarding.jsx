@@ -5,6 +5,7 @@ import { Field } from "../parts/Field.jsx";
 import { Secret } from "../parts/Secret.jsx";
 
 const WEAK = 32;
+const LOOK = "Some fields need another look:";
 const bytes = (text) => new TextEncoder().encode(text).length;
 
 /** What is wrong with the form, by field. The server checks again. */
@@ -26,7 +27,7 @@ export function problems({ username, password, again, org, bucket, retention, cu
 }
 
 export function Onboarding({ onFinished }) {
-  const { api, signedIn, navigate } = usePage();
+  const { api, signedIn, navigate, warning, setWarning } = usePage();
   const [form, setForm] = useState({ username: "", password: "", again: "", org: "", bucket: "", retention: "0", custom: "", token: "" });
   const [touched, setTouched] = useState({});
   const [error, setError] = useState("");
@@ -48,7 +49,7 @@ export function Onboarding({ onFinished }) {
     if (busy) return;
     setTouched({ username: true, password: true, again: true, org: true, bucket: true, custom: true });
     if (Object.keys(wrong).length) {
-      setError("Some fields need another look:");
+      setError(LOOK);
       setTimeout(() => summary.current?.focus());
       return;
     }
@@ -60,7 +61,9 @@ export function Onboarding({ onFinished }) {
         username: form.username, password: form.password, org: form.org, bucket: form.bucket,
         retentionPeriodSeconds: seconds, ...(form.token ? { token: form.token } : {}),
       });
-      setMade({ token: answer.auth.token, org: answer.org });
+      // Nobody is signed in yet: the new token itself asks what the server makes of tokens.
+      const flags = await api.get("/api/v2/flags", { headers: { Authorization: `Token ${answer.auth.token}` } }).catch(() => ({}));
+      setMade({ token: answer.auth.token, org: answer.org, bucket: answer.bucket.name, hashed: flags.hashedTokens !== false });
     } catch (failure) {
       if (failure.status === 422 && failure.code === "conflict") setTaken(true);
       else setError(failure.message);
@@ -74,6 +77,7 @@ export function Onboarding({ onFinished }) {
       await api.signIn(form.username, form.password);
       setForm({ ...form, password: "", again: "", token: "" });
       setMade(null);
+      setWarning("");
       navigate(`/orgs/${org.id}/load-data/tokens?welcome=1`, { replace: true });
       await signedIn();
     } catch {
@@ -99,8 +103,9 @@ export function Onboarding({ onFinished }) {
         <div class="card wide">
           <h1 tabIndex={-1}>Your operator token</h1>
           <p class="alert warn">It gives full access to every organization and resource. Keep it in a vault; for daily work create an All Access token.</p>
-          <Secret value={made.token} org={made.org.name} onKept={setKept} />
-          <button type="button" class="primary" aria-disabled={!kept} aria-describedby="keep-first" onClick={() => kept && finish()}>Continue</button>
+          {warning && <p class="alert bad" role="alert">The server warns: {warning}. Generate an operator token after signing in, and delete this one.</p>}
+          <Secret value={made.token} org={made.org.name} bucket={made.bucket} onKept={setKept} hashed={made.hashed} />
+          <button type="button" class="primary full" aria-disabled={!kept} aria-describedby="keep-first" onClick={() => kept && finish()}>Continue</button>
           <p class="hint" id="keep-first">{kept ? "" : "Copy the token, or tick that you have stored it, to continue."}</p>
           <p class="hint">Should you reload this page the token is gone; {form.username} can sign in and create another.</p>
         </div>
@@ -113,17 +118,17 @@ export function Onboarding({ onFinished }) {
         <img src="/favicon.svg" alt="" width="40" height="40" />
         <h1 tabIndex={-1}>Set up fluxkeep</h1>
         <form onSubmit={submit} noValidate>
-          {error && (
+          {error && (error !== LOOK || Object.keys(wrong).length > 0) && (
             <div class="alert bad" role="alert" tabIndex={-1} ref={summary}>
               {error}
               {Object.keys(wrong).length > 0 && <ul>{Object.values(wrong).map((text) => <li key={text}>{text}</li>)}</ul>}
             </div>
           )}
           <div class="grid">
-            <Field label="Username" autocomplete="username" spellcheck={false} autocapitalize="none" {...bind("username")} />
-            <Field label="Organization" hint="Your team or home" {...bind("org")} />
+            <Field label="Username" autocomplete="username" spellcheck={false} autocapitalize="none" hint="No colon" {...bind("username")} />
             <Field label="Password" type="password" autocomplete="new-password" hint="8 to 72 bytes" {...bind("password")} />
             <Field label="Password again" type="password" autocomplete="new-password" {...bind("again")} />
+            <Field label="Organization" hint="Your team or home" {...bind("org")} />
             <Field label="First bucket" hint="Where points are kept" {...bind("bucket")} />
             <Field label="Keep data" as="select" {...bind("retention")}>
               <option value="0">Forever</option>
@@ -137,7 +142,8 @@ export function Onboarding({ onFinished }) {
             <summary>Advanced</summary>
             <Field
               label="Operator token of your own"
-              hint={form.token && form.token.length < WEAK ? "Under 32 characters: a stolen database could be searched for it. Leave it empty for a strong one." : "Generated when left empty"}
+              hint="Generated when left empty, which is best"
+              warning={form.token && form.token.length < WEAK ? "Under 32 characters: who steals the database could find it by guessing." : ""}
               autocomplete="off"
               spellcheck={false}
               {...bind("token")}

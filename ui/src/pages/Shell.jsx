@@ -2,6 +2,7 @@ import { useEffect, useState } from "preact/hooks";
 import { usePage } from "../context.js";
 import { operatorSet, allows } from "../lib/perms.js";
 import { recall, remember } from "../lib/store.js";
+import { Combobox } from "../parts/Combobox.jsx";
 import { Dialog } from "../parts/Dialog.jsx";
 import { Check } from "../parts/Field.jsx";
 import { Menu } from "../parts/Menu.jsx";
@@ -129,26 +130,15 @@ function OrgSwitcher() {
   const { orgs, org, route, navigate } = usePage();
   const current = org ?? (route?.params.orgID ? null : lastOf(orgs));
   const page = { tokens: "load-data/tokens", buckets: "load-data/buckets", bucket: "load-data/buckets", members: "members", settings: "settings" };
-  const go = (name) => {
-    const found = orgs.find((one) => one.name === name);
-    if (found) navigate(`/orgs/${found.id}/${page[route?.name] ?? "load-data/tokens"}`);
-  };
-  if (orgs.length <= 12) {
-    return (
-      <label class="switcher">
-        <span class="visually-hidden">Organization</span>
-        <select value={current?.name ?? ""} onChange={(e) => go(e.currentTarget.value)}>
-          {!current && <option value="">Choose an organization</option>}
-          {orgs.map((one) => <option key={one.id} value={one.name}>{one.name}</option>)}
-        </select>
-      </label>
-    );
-  }
   return (
-    <label class="switcher">
-      <span class="visually-hidden">Organization</span>
-      <input list="orgs" defaultValue={current?.name ?? ""} onChange={(e) => go(e.currentTarget.value)} />
-      <datalist id="orgs">{orgs.map((one) => <option key={one.id} value={one.name} />)}</datalist>
-    </label>
+    <Combobox
+      className="switcher"
+      label="Organization"
+      hideLabel
+      placeholder="Choose an organization"
+      options={[...orgs].sort((a, b) => a.name.localeCompare(b.name)).map((one) => ({ value: one.id, text: one.name }))}
+      value={current?.id ?? null}
+      onPick={(id) => navigate(`/orgs/${id}/${page[route?.name] ?? "load-data/tokens"}`)}
+    />
   );
 }

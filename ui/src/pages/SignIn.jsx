@@ -3,12 +3,15 @@ import { usePage } from "../context.js";
 import { Field } from "../parts/Field.jsx";
 
 export function SignIn() {
-  const { signedIn } = usePage();
+  const { signedIn, query } = usePage();
   return (
     <main class="center">
       <div class="card">
         <img src="/favicon.svg" alt="" width="40" height="40" />
         <h1 tabIndex={-1}>Sign in to fluxkeep</h1>
+        {query.setup === "done" && (
+          <p class="alert info" role="note">This server is set up. Its operator token was shown once; if nobody kept it, sign in as the user who was made then and generate another one under API Tokens.</p>
+        )}
         <SignInForm onDone={signedIn} />
         <p class="hint">
           Lost your password? On the server, with influxd stopped, run <code>influxd recovery user update</code>.

@@ -1,6 +1,29 @@
 import { useEffect, useId, useRef } from "preact/hooks";
 import { Icon } from "./Icon.jsx";
 
+// Where one dialog follows another its opener went with the first: what opened the first is the opener of both.
+let last = null;
+
+/** What has the focus, and where it stands in a table, whose row may be gone afterwards. */
+function openerNow() {
+  const element = document.activeElement;
+  if (!element || element === document.body || element.closest("dialog:not([open])")) return last;
+  const row = element.closest("tr[aria-rowindex]");
+  return { element, box: row?.closest(".table-box"), index: Number(row?.getAttribute("aria-rowindex")) };
+}
+
+/** Back to the opener, else to its row's successor, else to the heading. */
+function giveBack({ element, box, index }) {
+  if (document.querySelector("dialog[open]") || (document.activeElement && document.activeElement !== document.body && document.activeElement !== element)) return;
+  if (element.isConnected && element !== document.body) {
+    element.focus();
+    return;
+  }
+  const rows = box?.isConnected ? [...box.querySelectorAll("tr[aria-rowindex]")].filter((row) => row.closest("tbody")) : [];
+  const next = rows.find((row) => Number(row.getAttribute("aria-rowindex")) === index) ?? rows.at(-1);
+  (next?.querySelector('[aria-haspopup="menu"]') ?? document.querySelector("h1"))?.focus();
+}
+
 /**
  * A modal dialog: labelled, focus on the first field (or on `focus`), back to the opener on closing.
  * `onClose` is asked for Esc, the backdrop and the Close button; it may refuse by doing nothing.
@@ -10,15 +33,15 @@ export function Dialog({ title, onClose, children, wide = false, side = false, f
   const id = useId();
   useEffect(() => {
     const dialog = ref.current;
-    const opener = document.activeElement;
+    const opener = openerNow() ?? { element: document.body };
+    last = opener;
     dialog.showModal();
-    const first = (initialFocus && dialog.querySelector(initialFocus)) || dialog.querySelector("[data-first], input, textarea, select");
+    const first = (initialFocus && dialog.querySelector(initialFocus)) || dialog.querySelector("[data-first], .dialog-body :is(input, textarea, select):not([type='hidden'])");
     (first ?? dialog.querySelector("h2")).focus();
     return () => {
       dialog.close();
-      // Where one dialog follows another the opener went with the first, and the body is what is left of it.
-      if (opener?.isConnected && opener !== document.body) opener.focus();
-      else document.querySelector("h1")?.focus();
+      // Rows that go with the dialog go in the same moment; who has the next place is known a little later.
+      setTimeout(() => giveBack(opener));
     };
   }, []);
   return (
@@ -53,7 +76,7 @@ export function Dialog({ title, onClose, children, wide = false, side = false, f
 }
 
 /** Asks before something that cannot be undone; focus starts on Cancel. `typed`: text that must be typed first. */
-export function Confirm({ title, action, onConfirm, onClose, busy, error, children, typed, value, onValue }) {
+export function Confirm({ title, action, tone = "danger", onConfirm, onClose, busy, error, children, typed, value, onValue }) {
   const blocked = typed !== undefined && value !== typed;
   return (
     <Dialog
@@ -63,7 +86,7 @@ export function Confirm({ title, action, onConfirm, onClose, busy, error, childr
       footer={
         <>
           <button type="button" data-cancel onClick={onClose}>Cancel</button>
-          <button type="button" class="danger" disabled={blocked || busy} aria-busy={busy} onClick={onConfirm}>{action}</button>
+          <button type="button" class={tone} disabled={blocked || busy} aria-busy={busy} onClick={onConfirm}>{action}</button>
         </>
       }
     >

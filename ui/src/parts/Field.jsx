@@ -1,9 +1,9 @@
 import { useId } from "preact/hooks";
 
-/** A labelled input with a hint and an error that assistive technology hears. Other props go to the input. */
-export function Field({ label, hint, error, as: As = "input", children, trailing, ...input }) {
+/** A labelled input with a hint, a warning and an error (`alert`: said at once). Other props go to the input. */
+export function Field({ label, hint, warning, error, alert = false, as: As = "input", children, trailing, ...input }) {
   const id = useId();
-  const described = [hint && `${id}-hint`, error && `${id}-error`].filter(Boolean).join(" ") || undefined;
+  const described = [hint && `${id}-hint`, warning && `${id}-warning`, error && `${id}-error`].filter(Boolean).join(" ") || undefined;
   return (
     <div class="field">
       <label for={id}>{label}</label>
@@ -14,7 +14,8 @@ export function Field({ label, hint, error, as: As = "input", children, trailing
         {trailing}
       </div>
       {hint && <p class="hint" id={`${id}-hint`}>{hint}</p>}
-      {error && <p class="error" id={`${id}-error`}>{error}</p>}
+      {warning && <p class="warn small" id={`${id}-warning`}>{warning}</p>}
+      {error && <p class="error" role={alert ? "alert" : undefined} id={`${id}-error`}>{error}</p>}
     </div>
   );
 }

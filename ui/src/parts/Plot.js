@@ -1,6 +1,7 @@
 // A small time plot, loaded only where one is shown.
 
 import uPlot from "uplot";
+import { absolute } from "../lib/time.js";
 
 const COLOURS = {
   light: ["#1857c4", "#b3261e", "#116a3c", "#8a4b00", "#7a2fb0", "#0b6f7d", "#a8326b", "#4a5568"],
@@ -33,11 +34,13 @@ export function draw(box, tables, tz) {
   const grid = style.getPropertyValue("--line").trim();
   const colours = COLOURS[style.colorScheme.includes("dark") ? "dark" : "light"];
   const all = lines.flatMap((line) => line.points.map(([, v]) => v)).filter((v) => v !== null && Number.isFinite(v));
+  const [least, most] = all.reduce(([low, high], v) => [Math.min(low, v), Math.max(high, v)], [Infinity, -Infinity]);
+  const at = (seconds) => new Date(seconds * 1000);
   const last = lines[0]?.points.at(-1)?.[1];
   box.setAttribute("role", "img");
   box.setAttribute(
     "aria-label",
-    `Plot of ${lines.length} series, ${all.length} points, from ${Math.min(...all)} to ${Math.max(...all)}, newest ${last}`,
+    `Plot of ${lines.length} series, ${all.length} points, ${all.length ? `from ${least} to ${most}, newest ${last}, ` : ""}between ${absolute(at(times[0]), tz)} and ${absolute(at(times.at(-1)), tz)}`,
   );
   const axis = { stroke: ink, grid: { stroke: grid, width: 1 }, ticks: { stroke: grid } };
   return new uPlot(

@@ -7,7 +7,7 @@ const OVERSCAN = 12;
  * A real table whose rows are only drawn where they are seen.
  * `columns`: {id, label, sort, cell(row), class}; `rows` sorted; `sort`: {id, dir}; `onSort(id)`.
  */
-export function Table({ label, columns, rows, rowKey, sort, onSort, selected, onSelect, onSelectAll, highlight, busy, rowName }) {
+export function Table({ label, columns, rows, rowKey, sort, onSort, selected, onSelect, onSelectAll, highlight, busy, stale, rowName }) {
   const box = useRef(null);
   const [view, setView] = useState({ top: 0, height: 800 });
   const found = useRef("");
@@ -36,7 +36,7 @@ export function Table({ label, columns, rows, rowKey, sort, onSort, selected, on
   const some = selected && !all && rows.some((row) => selected.has(rowKey(row)));
   const width = columns.length + (selected ? 1 : 0);
   return (
-    <div class="table-box" ref={box} tabIndex={0} role="region" aria-label={label} onScroll={(e) => setView({ top: e.currentTarget.scrollTop, height: e.currentTarget.clientHeight })}>
+    <div class={`table-box${stale ? " stale" : ""}`} ref={box} tabIndex={0} role="region" aria-label={label} onScroll={(e) => setView({ top: e.currentTarget.scrollTop, height: e.currentTarget.clientHeight })}>
       <table aria-rowcount={rows.length + 1} aria-busy={busy}>
         <thead>
           <tr aria-rowindex={1}>

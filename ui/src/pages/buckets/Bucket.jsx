@@ -9,9 +9,12 @@ import { State, Title } from "../../parts/Page.jsx";
 import { Link } from "../Shell.jsx";
 
 const POINTS = 500;
+// Refused lines that are listed one by one, and points in the table beneath the plot.
+const LINES = 50;
+const NEWEST = 20;
 
 export function Bucket() {
-  const { api, org, route, tz, may } = usePage();
+  const { api, org, route, query: asked, tz, may } = usePage();
   const [bucket, setBucket] = useState(null);
   const [tokens, setTokens] = useState([]);
   const [error, setError] = useState("");
@@ -33,7 +36,7 @@ export function Bucket() {
   const reason = bucket && (may("write", { type: "buckets", orgID: org.id, id: bucket.id }) ? "" : `needs write on ${bucket.name}`);
   return (
     <>
-      <Title aside={<Link to={`/orgs/${org.id}/load-data/buckets`}>All buckets</Link>}>{bucket?.name || "Bucket"}</Title>
+      <Title aside={<Link to={`/orgs/${org.id}/load-data/buckets`}>← All buckets</Link>}>{bucket?.name || "Bucket"}</Title>
       <State loading={!bucket && !error} error={error} onRetry={load}>
         <div class="columns">
           <div>
@@ -53,7 +56,7 @@ export function Bucket() {
           <div>
             <section class="panel" aria-label="Write line protocol">
               <h2>Write line protocol</h2>
-              {reason ? <p class="mute">{reason}</p> : <WriteBox bucketID={bucket?.id} onWritten={() => setWritten(written + 1)} />}
+              {reason ? <p class="mute">{reason}</p> : <WriteBox bucketID={bucket?.id} wanted={asked.write === "1"} onWritten={() => setWritten(written + 1)} />}
             </section>
             <section class="panel" aria-label="Properties">
               <h2>Properties</h2>
@@ -73,12 +76,17 @@ export function Bucket() {
 }
 
 /** Line protocol into this bucket, and what became of every line. */
-function WriteBox({ bucketID, onWritten }) {
+function WriteBox({ bucketID, wanted, onWritten }) {
   const { api, org } = usePage();
   const [text, setText] = useState("");
   const [precision, setPrecision] = useState("ns");
   const [busy, setBusy] = useState(false);
   const [outcome, setOutcome] = useState(null);
+  const form = useRef(null);
+  // Who came to write begins in the box.
+  useEffect(() => {
+    if (wanted && bucketID) form.current.querySelector("textarea").focus();
+  }, [wanted, bucketID]);
   const write = async (event) => {
     event?.preventDefault();
     if (busy || !text.trim()) return;
@@ -89,17 +97,17 @@ function WriteBox({ bucketID, onWritten }) {
       setOutcome({ kind: "ok", title: "Written" });
       onWritten();
     } catch (failure) {
-      const partial = failure.status === 422 && partialReport(failure.message, text.split("\n").filter((line) => line.trim() && !line.startsWith("#")).length);
+      const partial = failure.status === 422 && partialReport(failure.message, text, precision);
       if (partial) {
         setOutcome({ kind: "warn", title: partial.title, lines: partial.lines, message: partial.reason });
         onWritten();
-      } else if (failure.status === 400) setOutcome({ kind: "bad", title: "Nothing was stored", lines: parseReport(failure.message), message: failure.message });
+      } else if (failure.status === 400) setOutcome({ kind: "bad", title: "Nothing was stored", lines: parseReport(failure.message, text), message: failure.message });
       else setOutcome({ kind: "bad", title: "Nothing was stored", message: failure.message });
     }
     setBusy(false);
   };
   return (
-    <form onSubmit={write}>
+    <form onSubmit={write} ref={form}>
       <Field
         label="Lines"
         as="textarea"
@@ -124,7 +132,16 @@ function WriteBox({ bucketID, onWritten }) {
         {outcome && (
           <div class={`alert ${outcome.kind}`}>
             <p><strong>{outcome.title}</strong></p>
-            {outcome.lines?.length ? <ul>{outcome.lines.map(({ line, reason }, i) => <li key={i}><code>{line}</code>: {reason}</li>)}</ul> : outcome.message && <p>{outcome.message}</p>}
+            {outcome.lines?.length ? (
+              <>
+                <ul class="report">
+                  {outcome.lines.slice(0, LINES).map(({ number, line, reason: why }, i) => (
+                    <li key={i}>{number && <strong>Line {number}</strong>} <span>{why}</span> <code>{line.length > 200 ? `${line.slice(0, 200)}…` : line}</code></li>
+                  ))}
+                </ul>
+                {outcome.lines.length > LINES && <p>and {outcome.lines.length - LINES} more lines</p>}
+              </>
+            ) : outcome.message && <p>{outcome.message}</p>}
           </div>
         )}
       </div>
@@ -185,8 +202,27 @@ function Newest({ bucket }) {
     <>
       <p class="mute">{state.measurement} · {state.field}</p>
       <div class="plot" ref={box} />
+      <details>
+        <summary>The newest as a table</summary>
+        <div class="grid-box" tabIndex={0} role="region" aria-label="Newest points as a table">
+          <table class="grid-table">
+            <thead><tr><th scope="col">Time</th><th scope="col">Series</th><th scope="col" class="number">{state.field}</th></tr></thead>
+            <tbody>{newestOf(state.tables).map(({ time, series, shown }, i) => <tr key={i}><td>{absolute(time, tz)}</td><td>{series || "–"}</td><td class="number">{shown ?? "–"}</td></tr>)}</tbody>
+          </table>
+        </div>
+      </details>
     </>
   );
+}
+
+/** The newest points of all tables: [{time, series, shown}]. */
+function newestOf(tables) {
+  const rows = tables.flatMap((table) => {
+    const at = (label) => table.columns.findIndex((c) => c.label === label);
+    const keys = table.columns.filter((c) => c.group && !["_start", "_stop", "_measurement", "_field"].includes(c.label));
+    return table.rows.map((row) => ({ time: row[at("_time")], series: keys.map((c) => `${c.label}=${row[at(c.label)]}`).join(" "), shown: row[at("_value")] }));
+  });
+  return rows.sort((a, b) => Date.parse(b.time) - Date.parse(a.time)).slice(0, NEWEST);
 }
 
 /** Measurements and their fields. */

@@ -1,6 +1,7 @@
 import { useCallback, useEffect, useState } from "preact/hooks";
 import { usePage } from "../../context.js";
 import { nameProblem, RETENTIONS, retentionSeconds } from "../../lib/buckets.js";
+import { allows, operatorSet } from "../../lib/perms.js";
 import { recall, remember } from "../../lib/store.js";
 import { absolute, duration, parseDuration, relative } from "../../lib/time.js";
 import { Copy } from "../../parts/Copy.jsx";
@@ -23,7 +24,7 @@ const SORTS = {
 };
 
 export function Buckets() {
-  const { api, org, query, setQuery, navigate, tz, toast, may, revived } = usePage();
+  const { api, org, query, setQuery, navigate, tz, toast, may, hint, revived, refreshHint, me } = usePage();
   const [buckets, setBuckets] = useState(null);
   const [error, setError] = useState("");
   const [dialog, setDialog] = useState(null);
@@ -53,21 +54,21 @@ export function Buckets() {
   const reasonToChange = (b) => (may("write", { type: "buckets", orgID: org.id, id: b.id }) ? "" : `needs write on ${b.name}`);
   const open = (b) => `/orgs/${org.id}/load-data/buckets/${b.id}`;
   const columns = [
-    { id: "name", label: "Name", sort: true, class: "grow", cell: (b) => <><Link to={open(b)}>{b.name || "(no name)"}</Link> {b.type === "system" && <span class="badge">system</span>}</> },
+    { id: "name", label: "Name", sort: true, class: "grow", cell: (b) => <><Link to={open(b)} title={b.name}>{b.name || "(no name)"}</Link> {b.type === "system" && <span class="badge">system</span>}</> },
     { id: "retention", label: "Retention", sort: true, cell: (b) => duration(rule(b).everySeconds) },
     { id: "shard", label: "Shard group", sort: true, cell: (b) => (rule(b).shardGroupDurationSeconds ? duration(rule(b).shardGroupDurationSeconds) : "–") },
-    { id: "description", label: "Description", cell: (b) => b.description ?? "" },
+    { id: "description", label: "Description", class: "wide", cell: (b) => <span title={b.description}>{b.description ?? ""}</span> },
     { id: "created", label: "Created", sort: true, cell: (b) => <time title={absolute(b.createdAt, tz)}>{relative(b.createdAt)}</time> },
     { id: "id", label: "Id", cell: (b) => <span class="mono">{b.id} <Copy text={b.id} label={`Copy id of ${b.name}`} /></span> },
     {
-      id: "menu", label: "", class: "narrow",
+      id: "menu", label: "", class: "narrow menu-cell",
       cell: (b) => (
         <Menu
           label={`Actions for ${b.name}`}
           items={[
             { label: "Open", onSelect: () => navigate(open(b)) },
-            { label: "Write data", reason: reasonToChange(b), onSelect: () => navigate(open(b)) },
-            { label: "Generate read/write token", onSelect: () => setDialog({ kind: "generate", bucket: b }) },
+            { label: "Write data", reason: reasonToChange(b), onSelect: () => navigate(`${open(b)}?write=1`) },
+            { label: "Generate read/write token", reason: may("write", { type: "authorizations", orgID: org.id }) ? "" : `needs write on authorizations in ${org.name}`, onSelect: () => setDialog({ kind: "generate", bucket: b }) },
             { label: "Edit", reason: reasonToChange(b), onSelect: () => setDialog({ kind: "edit", bucket: b }) },
             { label: "Delete", danger: true, reason: b.type === "system" ? "system buckets cannot be deleted" : reasonToChange(b), onSelect: () => setDialog({ kind: "delete", bucket: b }) },
           ]}
@@ -92,7 +93,7 @@ export function Buckets() {
         loading={!buckets && !error}
         error={error}
         onRetry={load}
-        empty={buckets && visible.length === 0 ? <><p><strong>No buckets you can see</strong></p>{!reasonToMake && <button type="button" class="primary" onClick={() => setDialog({ kind: "create" })}>Create bucket</button>}</> : buckets && shown.length === 0 ? <p>No bucket matches your filter</p> : null}
+        empty={buckets && visible.length === 0 ? <><p><strong>No buckets you can see</strong></p>{!reasonToMake && <button type="button" class="primary" onClick={() => setDialog({ kind: "create" })}>Create bucket</button>}</> : buckets && shown.length === 0 ? <><p>No bucket matches your filter</p><button type="button" onClick={() => setQuery({ q: "" })}>Clear the filter</button></> : null}
       >
         <Table
           label="Buckets"
@@ -119,9 +120,13 @@ export function Buckets() {
       {dialog?.kind === "generate" && (
         <Generate
           shape="Read/Write"
+          isOperator={operatorSet().every((p) => allows(hint, p))}
           preset={{ orgID: org.id, permissions: ["read", "write"].map((action) => ({ action, resource: { type: "buckets", orgID: org.id, id: dialog.bucket.id, name: dialog.bucket.name } })) }}
           onClose={() => setDialog(null)}
-          onMade={(token, secret) => setDialog({ kind: "reveal", token, secret })}
+          onMade={(token, secret) => {
+            setDialog({ kind: "reveal", token, secret });
+            if (token.userID === me.id) refreshHint().catch(() => {});
+          }}
         />
       )}
       {dialog?.kind === "reveal" && <RevealDialog secret={dialog.secret} token={dialog.token} onClose={() => setDialog(null)} />}
@@ -148,11 +153,21 @@ export function BucketForm({ bucket, onClose, onSaved }) {
     custom: every === null ? "A duration of at least 1h, for example 36h or 90d" : "",
     shard: form.shard && (shard === null || shard < 3600) ? "A duration of at least 1h" : "",
   };
-  const change = (name) => (e) => setForm({ ...form, [name]: e.currentTarget.value });
+  // The server's word stands beside the field that it is about.
+  const place = !error ? "" : /name|already exists/i.test(error) ? "name" : /shard/i.test(error) ? "shard" : /retention|duration/i.test(error) ? "retention" : "form";
+  const change = (name) => (e) => {
+    setForm({ ...form, [name]: e.currentTarget.value });
+    setError("");
+  };
   const submit = async (event) => {
     event.preventDefault();
     setTouched(true);
-    if (busy || Object.values(wrong).some(Boolean)) return;
+    if (busy) return;
+    if (Object.values(wrong).some(Boolean)) {
+      const box = event.currentTarget;
+      setTimeout(() => box.querySelector('[aria-invalid="true"]')?.focus());
+      return;
+    }
     setBusy(true);
     setError("");
     const body = {
@@ -181,17 +196,17 @@ export function BucketForm({ bucket, onClose, onSaved }) {
       }
     >
       <form id="bucket-form" onSubmit={submit} noValidate>
-        {error && <p class="alert bad" role="alert">{error}</p>}
-        <Field label="Name" value={form.name} readOnly={isSystem} onInput={change("name")} error={touched ? wrong.name : ""} hint={isSystem ? "System buckets cannot be renamed" : bucket && form.name !== bucket.name ? "Queries, tokens and clients that use the old name will not find it" : ""} />
-        <Field label="Keep data" as="select" value={form.retention} onChange={change("retention")}>
+        {place === "form" && <p class="alert bad" role="alert">{error}</p>}
+        <Field label="Name" value={form.name} readOnly={isSystem} onInput={change("name")} error={(touched && wrong.name) || (place === "name" && error)} alert={place === "name"} hint={isSystem ? "System buckets cannot be renamed" : bucket && form.name !== bucket.name ? "Queries, tokens and clients that use the old name will not find it" : ""} />
+        <Field label="Keep data" as="select" value={form.retention} onChange={change("retention")} error={place === "retention" && error} alert>
           {RETENTIONS.map(([value, text]) => <option key={value} value={value}>{text}</option>)}
         </Field>
         {form.retention === "custom" && <Field label="Custom retention" placeholder="90d" value={form.custom} onInput={change("custom")} error={touched ? wrong.custom : ""} />}
         {bucket && every !== null && every !== 0 && (seconds === 0 || every < seconds) && <p class="alert warn">Points older than {duration(every)} will be deleted.</p>}
         <Field label="Description" value={form.description} onInput={change("description")} />
-        <details>
+        <details open={place === "shard" || undefined}>
           <summary>Advanced</summary>
-          <Field label="Shard group duration" placeholder={bucket ? duration(rule(bucket).shardGroupDurationSeconds) : "chosen by the server"} value={form.shard} onInput={change("shard")} error={touched ? wrong.shard : ""} hint="The time range of one group of files" />
+          <Field label="Shard group duration" placeholder={bucket ? duration(rule(bucket).shardGroupDurationSeconds) : "chosen by the server"} value={form.shard} onInput={change("shard")} error={(touched && wrong.shard) || (place === "shard" && error)} alert={place === "shard"} hint="The time range of one group of files" />
         </details>
       </form>
     </Dialog>

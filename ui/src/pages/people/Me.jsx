@@ -2,6 +2,7 @@ import { useState } from "preact/hooks";
 import { usePage } from "../../context.js";
 import { basic } from "../../lib/api.js";
 import { spell } from "../../lib/perms.js";
+import { Copy } from "../../parts/Copy.jsx";
 import { Field } from "../../parts/Field.jsx";
 import { Title } from "../../parts/Page.jsx";
 import { Link } from "../Shell.jsx";
@@ -36,7 +37,7 @@ export function Me() {
       <section class="panel" aria-label="Account">
         <dl class="facts">
           <div><dt>Name</dt><dd>{me.name}</dd></div>
-          <div><dt>Id</dt><dd class="mono">{me.id}</dd></div>
+          <div><dt>Id</dt><dd class="mono">{me.id} <Copy text={me.id} label="Copy id" /></dd></div>
           <div><dt>Organizations</dt><dd>{orgs.length ? orgs.map((o, i) => <>{i > 0 && ", "}<Link to={`/orgs/${o.id}/load-data/tokens`}>{o.name}</Link></>) : "none"}</dd></div>
         </dl>
       </section>

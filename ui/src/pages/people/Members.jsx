@@ -1,10 +1,12 @@
 import { useCallback, useEffect, useState } from "preact/hooks";
 import { usePage } from "../../context.js";
+import { Combobox } from "../../parts/Combobox.jsx";
 import { Confirm, Dialog } from "../../parts/Dialog.jsx";
 import { Action, Field } from "../../parts/Field.jsx";
 import { Menu } from "../../parts/Menu.jsx";
 import { State, Title } from "../../parts/Page.jsx";
 import { Table } from "../../parts/Table.jsx";
+import { Copy } from "../../parts/Copy.jsx";
 import { Icon } from "../../parts/Icon.jsx";
 
 export function Members() {
@@ -54,15 +56,17 @@ export function Members() {
           columns={[
             { id: "name", label: "Name", class: "grow", cell: (p) => <>{p.name} {p.id === me.id && <span class="badge">you</span>}</> },
             { id: "role", label: "Role", cell: (p) => p.role },
-            { id: "status", label: "Status", cell: (p) => p.status },
-            { id: "id", label: "Id", cell: (p) => <span class="mono">{p.id}</span> },
+            { id: "status", label: "Status", cell: (p) => <span class={`status ${p.status}`}>{p.status === "active" ? "● active" : "○ inactive"}</span> },
+            { id: "id", label: "Id", cell: (p) => <span class="mono">{p.id} <Copy text={p.id} label={`Copy id of ${p.name}`} /></span> },
             {
-              id: "menu", label: "", class: "narrow",
+              id: "menu", label: "", class: "narrow menu-cell",
               cell: (p) => (
                 <Menu
                   label={`Actions for ${p.name}`}
                   items={[
-                    p.role === "owner" ? { label: "Make a member", reason, onSelect: () => move(p, "member") } : { label: "Make an owner", reason, onSelect: () => move(p, "owner") },
+                    p.role === "owner"
+                      ? { label: "Make a member", reason, onSelect: () => (owners.length === 1 ? setDialog({ kind: "demote", person: p }) : move(p, "member")) }
+                       : { label: "Make an owner", reason, onSelect: () => move(p, "owner") },
                     { label: "Remove", danger: true, reason, onSelect: () => setDialog({ kind: "remove", person: p }) },
                   ]}
                 >
@@ -77,6 +81,11 @@ export function Members() {
         />
       </State>
       {dialog?.kind === "add" && <Add org={org} onClose={() => setDialog(null)} onDone={() => { setDialog(null); toast("Member added"); load(); }} />}
+      {dialog?.kind === "demote" && (
+        <Confirm title="Make the last owner a member?" action="Make a member" onClose={() => setDialog(null)} onConfirm={() => { setDialog(null); move(dialog.person, "member"); }}>
+          <p class="alert warn"><strong>{dialog.person.name}</strong> is the last owner of {org.name}. Without one, only an operator can change it or add members.</p>
+        </Confirm>
+      )}
       {dialog?.kind === "remove" && (
         <Confirm
           title="Remove this member?"
@@ -115,8 +124,13 @@ function Add({ org, onClose, onDone }) {
     event.preventDefault();
     setError("");
     try {
-      const found = known.find((u) => u.name === who);
-      await api.post(`/api/v2/orgs/${org.id}/${role}s`, { id: found?.id ?? who.trim() });
+      const name = who.trim();
+      const found = known.find((u) => u.name === name);
+      if (!found && !/^[0-9a-f]{16}$/.test(name)) {
+        setError(`You cannot see a user called ${name}. Its id, 16 characters long, works too.`);
+        return;
+      }
+      await api.post(`/api/v2/orgs/${org.id}/${role}s`, { id: found?.id ?? name });
       onDone();
     } catch (failure) {
       setError(failure.message);
@@ -126,8 +140,7 @@ function Add({ org, onClose, onDone }) {
     <Dialog title={`Add a member to ${org.name}`} onClose={onClose} footer={<><button type="button" onClick={onClose}>Cancel</button><button type="submit" form="add-member" class="primary">Add</button></>}>
       <form id="add-member" onSubmit={submit}>
         {error && <p class="alert bad" role="alert">{error}</p>}
-        <Field label="User" required list="known-users" value={who} hint="By name, or by id" autocomplete="off" onInput={(e) => setWho(e.currentTarget.value)} />
-        <datalist id="known-users">{known.map((u) => <option key={u.id} value={u.name} />)}</datalist>
+        <Combobox label="User" required free value={who} hint={known.length > 1 ? "Pick one, or type a name or an id" : "The exact name, where you may see it, or the id"} options={known.map((u) => ({ value: u.name, text: u.name, note: u.status === "inactive" ? "inactive" : "" }))} onPick={setWho} />
         <Field label="Role" as="select" value={role} onChange={(e) => setRole(e.currentTarget.value)}>
           <option value="member">Member: reads everything in {org.name}</option>
           <option value="owner">Owner: reads and changes everything in {org.name}</option>

@@ -5,6 +5,7 @@ import { Dialog } from "../../parts/Dialog.jsx";
 import { Field } from "../../parts/Field.jsx";
 import { State, Title } from "../../parts/Page.jsx";
 import { sorted, Table } from "../../parts/Table.jsx";
+import { Copy } from "../../parts/Copy.jsx";
 import { Link } from "../Shell.jsx";
 
 export function Organizations() {
@@ -34,14 +35,14 @@ export function Organizations() {
       <div class="bar">
         <label class="filter"><span class="visually-hidden">Filter organizations</span><input data-filter type="search" placeholder="Filter by name" value={query.q ?? ""} onInput={(e) => setQuery({ q: e.currentTarget.value })} /></label>
       </div>
-      <State empty={shown.length === 0 ? <p>No organizations you can see</p> : null}>
+      <State empty={orgs.length === 0 ? <p>No organizations you can see</p> : shown.length === 0 ? <><p>No organization matches your filter</p><button type="button" onClick={() => setQuery({ q: "" })}>Clear the filter</button></> : null}>
         <Table
           label="Organizations"
           columns={[
             { id: "name", label: "Name", class: "grow", cell: (o) => <Link to={`/orgs/${o.id}/settings`}>{o.name}</Link> },
             { id: "description", label: "Description", cell: (o) => o.description ?? "" },
             { id: "created", label: "Created", cell: (o) => absolute(o.createdAt, tz) },
-            { id: "id", label: "Id", cell: (o) => <span class="mono">{o.id}</span> },
+            { id: "id", label: "Id", cell: (o) => <span class="mono">{o.id} <Copy text={o.id} label={`Copy id of ${o.name}`} /></span> },
           ]}
           rows={shown}
           rowKey={(o) => o.id}

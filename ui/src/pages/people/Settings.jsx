@@ -13,6 +13,21 @@ export function Settings() {
   const [deleting, setDeleting] = useState(false);
   const [typed, setTyped] = useState("");
   const reason = may("write", { type: "orgs", id: org.id }) ? "" : `needs write on ${org.name}`;
+  const [held, setHeld] = useState(null);
+  const ask = () => {
+    setDeleting(true);
+    const count = (list, what) => `${list.length} ${what}${list.length === 1 ? "" : "s"}`;
+    Promise.all([api.pages(`/api/v2/buckets?orgID=${org.id}`, "buckets"), api.tokens(`?orgID=${org.id}`), ...["owners", "members"].map((kind) => api.get(`/api/v2/orgs/${org.id}/${kind}`))]).then(
+      ([buckets, tokens, owners, members]) =>
+        setHeld([
+          `${count(buckets.filter((b) => b.type !== "system"), "bucket")} with all points`,
+          `${count(tokens, "token")} that you can see, which stop working`,
+          `the access of ${count([...owners.users, ...members.users], "member")}`,
+          "its tasks, dashboards, labels, variables and Telegraf configurations",
+        ]),
+      () => {},
+    );
+  };
   const save = async () => {
     setError("");
     try {
@@ -38,7 +53,7 @@ export function Settings() {
       <section class="panel" aria-label="Danger">
         <h2>Delete this organization</h2>
         <p>Its buckets with all points, its tokens and its members' access go with it.</p>
-        <Action class="danger-text" reason={reason} onClick={() => setDeleting(true)}>Delete organization</Action>
+        <Action class="danger-text" reason={reason} onClick={ask}>Delete organization</Action>
       </section>
       {deleting && (
         <Confirm
@@ -60,7 +75,9 @@ export function Settings() {
             }
           }}
         >
-          <p><strong>{org.name}</strong> with its buckets, points, tokens and tasks is deleted. This cannot be undone.</p>
+          <p><strong>{org.name}</strong> is deleted, and with it{held ? ":" : " its buckets, points, tokens and tasks."}</p>
+          {held && <ul>{held.map((line) => <li key={line}>{line}</li>)}</ul>}
+          <p>This cannot be undone.</p>
         </Confirm>
       )}
     </>

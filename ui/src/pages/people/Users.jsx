@@ -5,6 +5,7 @@ import { Field } from "../../parts/Field.jsx";
 import { Menu } from "../../parts/Menu.jsx";
 import { State, Title } from "../../parts/Page.jsx";
 import { sorted, Table } from "../../parts/Table.jsx";
+import { Copy } from "../../parts/Copy.jsx";
 import { Icon } from "../../parts/Icon.jsx";
 
 export function Users() {
@@ -45,15 +46,15 @@ export function Users() {
         <label class="filter"><span class="visually-hidden">Filter users</span><input data-filter type="search" placeholder="Filter by name" value={query.q ?? ""} onInput={(e) => setQuery({ q: e.currentTarget.value })} /></label>
       </div>
       {error && users && <p class="alert bad" role="alert">{error}</p>}
-      <State loading={!users && !error} error={users ? "" : error} onRetry={load} empty={users && shown.length === 0 ? <p>No users you can see</p> : null}>
+      <State loading={!users && !error} error={users ? "" : error} onRetry={load} empty={users?.length === 0 ? <p>No users you can see</p> : users && shown.length === 0 ? <><p>No user matches your filter</p><button type="button" onClick={() => setQuery({ q: "" })}>Clear the filter</button></> : null}>
         <Table
           label="Users"
           columns={[
             { id: "name", label: "Name", class: "grow", cell: (u) => <>{u.name} {u.id === me.id && <span class="badge">you</span>}</> },
             { id: "status", label: "Status", cell: (u) => <span class={`status ${u.status}`}>{u.status === "active" ? "● active" : "○ inactive"}</span> },
-            { id: "id", label: "Id", cell: (u) => <span class="mono">{u.id}</span> },
+            { id: "id", label: "Id", cell: (u) => <span class="mono">{u.id} <Copy text={u.id} label={`Copy id of ${u.name}`} /></span> },
             {
-              id: "menu", label: "", class: "narrow",
+              id: "menu", label: "", class: "narrow menu-cell",
               cell: (u) => (
                 <Menu
                   label={`Actions for ${u.name}`}
@@ -92,6 +93,8 @@ function Create({ onClose, onDone }) {
   const [name, setName] = useState("");
   const [password, setPassword] = useState("");
   const [error, setError] = useState("");
+  // Made already, when only the password was refused: the next try sets that alone.
+  const [made, setMade] = useState(null);
   const submit = async (event) => {
     event.preventDefault();
     setError("");
@@ -100,10 +103,11 @@ function Create({ onClose, onDone }) {
       return;
     }
     try {
-      const made = await api.post("/api/v2/users", { name });
+      const user = made ?? (await api.post("/api/v2/users", { name }));
+      setMade(user);
       if (password) {
         try {
-          await api.post(`/api/v2/users/${made.id}/password`, { password });
+          await api.post(`/api/v2/users/${user.id}/password`, { password });
         } catch (failure) {
           setError(`The user was created, but has no password: ${failure.message}`);
           return;
@@ -118,8 +122,8 @@ function Create({ onClose, onDone }) {
     <Dialog title="Create user" onClose={onClose} footer={<><button type="button" onClick={onClose}>Cancel</button><button type="submit" form="create-user" class="primary">Create</button></>}>
       <form id="create-user" onSubmit={submit}>
         {error && <p class="alert bad" role="alert">{error}</p>}
-        <Field label="Name" required value={name} autocomplete="off" spellcheck={false} onInput={(e) => setName(e.currentTarget.value)} />
-        <Field label="Initial password" type="password" autocomplete="new-password" value={password} hint={password ? "8 to 72 bytes" : "Without a password the user cannot sign in"} onInput={(e) => setPassword(e.currentTarget.value)} />
+        <Field label="Name" required readOnly={Boolean(made)} value={name} autocomplete="off" spellcheck={false} onInput={(e) => setName(e.currentTarget.value)} />
+        <Field label="Initial password" type="password" autocomplete="new-password" value={password} hint={password ? "8 to 72 bytes" : "8 to 72 bytes; without one the user cannot sign in"} onInput={(e) => setPassword(e.currentTarget.value)} />
       </form>
     </Dialog>
   );

@@ -1,10 +1,10 @@
 import { useState } from "preact/hooks";
 import { usePage } from "../../context.js";
-import { spell, stripped } from "../../lib/perms.js";
+import { isGone, spell, stripped } from "../../lib/perms.js";
 import { absolute, relative } from "../../lib/time.js";
 import { Copy } from "../../parts/Copy.jsx";
 import { Confirm, Dialog } from "../../parts/Dialog.jsx";
-import { Field } from "../../parts/Field.jsx";
+import { Action, Field } from "../../parts/Field.jsx";
 import { Secret } from "../../parts/Secret.jsx";
 import { Icon } from "../../parts/Icon.jsx";
 
@@ -31,7 +31,7 @@ export function RevealDialog({ secret, token, onClose }) {
         )
       }
     >
-      <Secret value={secret} org={token.org ?? ""} onKept={setKept} hashed={flags.hashedTokens !== false} />
+      <Secret value={secret} org={token.org ?? ""} bucket={token.permissions?.find((p) => p.resource.type === "buckets" && p.action === "write" && p.resource.name)?.resource.name} onKept={setKept} hashed={flags.hashedTokens !== false} />
     </Dialog>
   );
 }
@@ -75,13 +75,13 @@ export function PowerDialog({ token, onClose, onDone }) {
   return (
     <Confirm title="Deactivate this token?" action="Deactivate" onConfirm={onDone} onClose={onClose}>
       <p><strong>{token.description || token.id}</strong> stops working at once.</p>
-      <p>{token.kind === "Operator" ? "It is an operator token." : "It is your own: what you may do here can depend on it."}</p>
+      <p>{token.kind === "Operator" ? "It is an operator token." : "It is your own, and without it you may do less here."}</p>
     </Confirm>
   );
 }
 
 /** A new secret for the same token: at once, or with time for the old one's users to move. */
-export function RenewDialog({ token, how, onClose, onMade }) {
+export function RenewDialog({ token, how, onClose, onMade, onGone }) {
   const { api } = usePage();
   const [grace, setGrace] = useState("3600");
   const [busy, setBusy] = useState(false);
@@ -94,12 +94,16 @@ export function RenewDialog({ token, how, onClose, onMade }) {
       const made = await api.post(`/api/v2/authorizations/${token.id}/${how}`, rotate ? { gracePeriodSeconds: Number(grace) } : {});
       onMade({ ...made, token: "" }, made.token);
     } catch (failure) {
+      if (failure.kind === "gone") {
+        onGone();
+        return;
+      }
       setError(failure.message);
       setBusy(false);
     }
   };
   return (
-    <Confirm title={rotate ? "Rotate the secret?" : "Regenerate the secret?"} action={rotate ? "Rotate" : "Regenerate"} onConfirm={go} onClose={onClose} busy={busy} error={error}>
+    <Confirm title={rotate ? "Rotate the secret?" : "Regenerate the secret?"} action={rotate ? "Rotate" : "Regenerate"} tone={rotate ? "primary" : "danger"} onConfirm={go} onClose={onClose} busy={busy} error={error}>
       <p><strong>{token.description || token.id}</strong> keeps its id and permissions and gets a new secret.</p>
       {rotate ? (
         <>
@@ -177,20 +181,27 @@ export function BulkDialog({ how, tokens, run, onOne, onClose }) {
 }
 
 /** All about one token, beside the list. */
-export function Details({ token, reason, onClose, onChanged }) {
+export function Details({ token, reason, actions, onClose, onChanged, onGone }) {
   const { api, tz, toast } = usePage();
   const [raw, setRaw] = useState(false);
   const [error, setError] = useState("");
+  // The permission that is about to be taken away: it cannot be given back, so it is asked once more.
+  const [asking, setAsking] = useState("");
   const groups = new Map();
   for (const p of token.permissions) groups.set(p.resource.type, [...(groups.get(p.resource.type) ?? []), p]);
   const json = JSON.stringify(token.permissions.map(stripped), null, 2);
   const narrow = async (gone) => {
     setError("");
+    setAsking("");
     try {
       const kept = token.permissions.filter((p) => p !== gone).map(stripped);
       onChanged(await api.patchToken(token.id, { permissions: kept }));
       toast("Permission taken away");
     } catch (failure) {
+      if (failure.kind === "gone") {
+        onGone();
+        return;
+      }
       setError(failure.message);
     }
   };
@@ -201,7 +212,15 @@ export function Details({ token, reason, onClose, onChanged }) {
     </div>
   );
   return (
-    <Dialog title={token.description || "(no description)"} side onClose={onClose}>
+    <Dialog
+      title={token.description || "(no description)"}
+      side
+      onClose={onClose}
+      initialFocus="h2"
+      footer={actions.map(({ label, onSelect, danger, reason: why }) => (
+        <Action key={label} class={danger ? "danger-text" : undefined} reason={why} onClick={onSelect}>{label}</Action>
+      ))}
+    >
       <dl class="facts">
         {line("Id", <span class="mono">{token.id} <Copy text={token.id} label="Copy id" /></span>)}
         {line("Type", token.kind)}
@@ -222,8 +241,15 @@ export function Details({ token, reason, onClose, onChanged }) {
           <ul class="perms">
             {list.map((p) => (
               <li key={spell(p)}>
-                <span class="mono">{p.action}</span> {p.resource.name ?? (p.resource.id ? `deleted ${p.resource.id}` : p.resource.orgID ? `all in ${p.resource.org ?? p.resource.orgID}` : "everywhere")}
-                {!reason && token.permissions.length > 1 && <button type="button" class="icon" aria-label={`Take away ${spell(p)}`} onClick={() => narrow(p)}><Icon name="close" /></button>}
+                <span class="mono">{p.action}</span>
+                <span class="perm">{isGone(p) ? `deleted ${p.resource.id}` : (p.resource.name ?? p.resource.id ?? (p.resource.orgID ? `all in ${p.resource.org ?? p.resource.orgID}` : "everywhere"))}</span>
+                {!reason && token.permissions.length > 1 && asking !== spell(p) && <button type="button" class="icon" aria-label={`Take away ${spell(p)}`} title="Take away" onClick={() => setAsking(spell(p))}><Icon name="close" /></button>}
+                {asking === spell(p) && (
+                  <span class="bulk">
+                    <button type="button" class="danger" ref={(e) => e?.focus()} onClick={() => narrow(p)}>Take away for good</button>
+                    <button type="button" onClick={() => setAsking("")}>Keep</button>
+                  </span>
+                )}
               </li>
             ))}
           </ul>

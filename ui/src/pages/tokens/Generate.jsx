@@ -1,10 +1,11 @@
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import { usePage } from "../../context.js";
-import { allAccessSet, allows, operatorSet, spell, stripped, TYPES } from "../../lib/perms.js";
+import { allAccessSet, allows, isGone, operatorSet, spell, stripped, TYPES } from "../../lib/perms.js";
 import { commandOf, describe } from "../../lib/tokens.js";
+import { Combobox } from "../../parts/Combobox.jsx";
 import { Dialog } from "../../parts/Dialog.jsx";
 import { Field } from "../../parts/Field.jsx";
-import { Custom, Each } from "./Choice.jsx";
+import { Choice } from "./Choice.jsx";
 
 const DAY_MS = 86_400_000;
 const EXPIRIES = [["7", "7 days"], ["30", "30 days"], ["90", "90 days"], ["date", "On a date…"], ["never", "Never"]];
@@ -13,9 +14,33 @@ const PRESETS = {
   "Grafana reader": (org) => [["read", { type: "buckets", orgID: org }], ["read", { type: "orgs", id: org }]],
   "Task runner": (org) => [["read", { type: "buckets", orgID: org }], ["write", { type: "buckets", orgID: org }], ["read", { type: "tasks", orgID: org }], ["write", { type: "tasks", orgID: org }]],
 };
-// What can be chosen of a type: the items, and what stands beneath them while there are none.
-const LOADING = { items: [], note: "Loading…" };
-const listed = (items, what) => ({ items, note: items.length ? "" : `No ${what} you can see` });
+// Types in words, where the type's own name says it badly.
+const TITLES = {
+  authorizations: "API tokens", telegrafs: "Telegraf configurations", notificationRules: "Notification rules",
+  notificationEndpoints: "Notification endpoints", dbrp: "Database mappings", remotes: "Remote connections",
+};
+// Where single resources of a type are listed, and what they are called there.
+const LISTS = {
+  buckets: (api, org) => api.pages(`/api/v2/buckets?orgID=${org}`, "buckets"),
+  telegrafs: (api, org) => api.get(`/api/v2/telegrafs?orgID=${org}`).then((got) => got.configurations),
+  dashboards: (api, org) => api.pages(`/api/v2/dashboards?orgID=${org}`, "dashboards"),
+  labels: (api, org) => api.get(`/api/v2/labels?orgID=${org}`).then((got) => got.labels),
+  variables: (api, org) => api.get(`/api/v2/variables?orgID=${org}`).then((got) => got.variables),
+};
+// Buckets and Telegraf configurations come first, then every other type.
+const ORDER = ["buckets", "telegrafs", ...TYPES.filter((type) => type !== "buckets" && type !== "telegrafs")];
+const wordsOf = (type) => (TITLES[type] ? TITLES[type].replace(/^[A-Z](?![A-Z])(?!elegraf)/, (c) => c.toLowerCase()) : type);
+
+function groupsOf(types, lists, org, owner, ownerName) {
+  return types.map((type) => {
+    const title = TITLES[type] ?? type[0].toUpperCase() + type.slice(1);
+    if (type === "orgs") return { type, title: "This organization", words: "this organization", reach: org.name, wide: { type, id: org.id } };
+    if (type === "users") return { type, title: "The owner's account", words: "the owner's account", reach: ownerName ?? "", wide: { type, id: owner } };
+    const { items = [], note = "Loading…" } = lists[type] ?? {};
+    return { type, title, words: wordsOf(type), reach: "all, including future ones", wide: { type, orgID: org.id }, ...(LISTS[type] ? { items, note } : {}) };
+  });
+}
+
 const NOTES = {
   "All Access": (org) => `It can read and write everything in ${org.name}.`,
   "Read/Write": () => "It reaches the chosen buckets only.",
@@ -27,27 +52,26 @@ const NOTES = {
 export function Generate({ shape, source, preset, onClose, onMade, isOperator }) {
   const { api, me, org: here, orgs, hint, flags } = usePage();
   const [orgID, setOrgID] = useState((source ?? preset)?.orgID ?? here.id);
-  const [owner, setOwner] = useState(me.id);
+  // Who may give tokens to others keeps the owner of what is cloned.
+  const [owner, setOwner] = useState((isOperator && source?.userID) || me.id);
   const [description, setDescription] = useState(source ? `${source.description || source.id} (copy)` : "");
   const [expiry, setExpiry] = useState(shape === "Operator" ? "30" : "never");
   const [date, setDate] = useState("");
   const [word, setWord] = useState("");
   const [users, setUsers] = useState([]);
-  const [buckets, setBuckets] = useState(LOADING);
-  const [configurations, setConfigurations] = useState(LOADING);
+  const [lists, setLists] = useState({});
+  const asked = useRef(new Set());
   const [types, setTypes] = useState(null);
-  const [filter, setFilter] = useState("");
   const [busy, setBusy] = useState(false);
   // The state is drawn a moment later; a second submit before that would make a second token.
   const sending = useRef(false);
   const [error, setError] = useState("");
   const [refused, setRefused] = useState("");
   const org = orgs.find((one) => one.id === orgID) ?? here;
-  const [picked, setPicked] = useState(() => {
-    const kept = ((source ?? preset)?.permissions ?? []).filter((p) => !p.resource.id || p.resource.name || p.resource.type !== "buckets");
-    return new Map(kept.map(stripped).map((p) => [spell(p), p]));
-  });
-  const dropped = (source?.permissions ?? []).filter((p) => p.resource.id && !p.resource.name && p.resource.type === "buckets");
+  const [picked, setPicked] = useState(() => new Map(((source ?? preset)?.permissions ?? []).filter((p) => !isGone(p)).map(stripped).map((p) => [spell(p), p])));
+  // What the server names no more, and what is missing in a list that was read.
+  const isMissing = ({ resource: { type, id } }) => Boolean(id && lists[type]?.read && !lists[type].items.some((item) => item.id === id));
+  const dropped = source ? source.permissions.filter((p) => isGone(p) || (p.resource.orgID === orgID && isMissing(p))) : [];
 
   useEffect(() => {
     if (isOperator) api.pages("/api/v2/users", "users").then(setUsers, () => {});
@@ -55,24 +79,29 @@ export function Generate({ shape, source, preset, onClose, onMade, isOperator })
   useEffect(() => {
     if (shape === "All Access") api.get("/api/v2/resources").then(setTypes, () => setTypes(TYPES));
   }, []);
+  const need = (wanted) => {
+    for (const type of wanted) {
+      if (!LISTS[type] || asked.current.has(`${orgID} ${type}`)) continue;
+      asked.current.add(`${orgID} ${type}`);
+      const keep = (list) => setLists((old) => ({ ...old, [type]: list }));
+      LISTS[type](api, orgID).then(
+        (items) => keep({ items, read: true, note: items.length ? "" : `No ${wordsOf(type)} you can see` }),
+        (failure) => keep({ items: [], note: failure.message }),
+      );
+    }
+  };
+  const choosing = shape === "Read/Write" || shape === "Custom";
   useEffect(() => {
-    setBuckets(LOADING);
-    setConfigurations(LOADING);
-    if (shape === "Read/Write" || shape === "Custom") {
-      api.pages(`/api/v2/buckets?orgID=${orgID}`, "buckets").then((items) => setBuckets(listed(items, "buckets")), (failure) => setBuckets({ items: [], note: failure.message }));
-    }
-    if (shape === "Custom") {
-      api.get(`/api/v2/telegrafs?orgID=${orgID}`).then((got) => setConfigurations(listed(got.configurations, "configurations")), (failure) => setConfigurations({ items: [], note: failure.message }));
-    }
+    if (choosing) need(["buckets", ...(source ? source.permissions.filter((p) => p.resource.id).map((p) => p.resource.type) : [])]);
   }, [orgID]);
 
   const permissions = useMemo(() => {
     if (shape === "Operator") return operatorSet();
     if (shape === "All Access") return types ? allAccessSet(orgID, owner, types) : [];
-    return [...picked.values()];
-  }, [shape, orgID, owner, picked, types]);
+    return [...picked.values()].filter((p) => !(source && isMissing(p)));
+  }, [shape, orgID, owner, picked, types, lists]);
   const beyond = permissions.filter((p) => !allows(hint, p));
-  const names = Object.fromEntries([...buckets.items, ...configurations.items].map((one) => [one.id, one.name]));
+  const names = Object.fromEntries([...Object.values(lists).flatMap((list) => list.items), org, ...users, me].map((one) => [one.id, one.name]));
   const suggested = shape === "All Access" ? `All Access in ${org.name}` : shape === "Operator" ? "" : describe(permissions, names);
   const expiresAt = expiry === "never" ? null : expiry === "date" ? (date ? new Date(`${date}T23:59:59`) : undefined) : new Date(Date.now() + Number(expiry) * DAY_MS);
   const ready =
@@ -129,18 +158,35 @@ export function Generate({ shape, source, preset, onClose, onMade, isOperator })
       <form id={form} onSubmit={submit}>
         {error && <p class="alert bad" role="alert">{error}</p>}
         <p class={`alert ${shape === "Operator" ? "bad" : shape === "All Access" ? "warn" : "info"}`}>{NOTES[shape](org)}</p>
-        {dropped.length > 0 && <p class="alert warn">Left out, because the bucket is gone: {dropped.map(spell).join(", ")}</p>}
+        {dropped.length > 0 && (
+          <div class="alert warn">
+            <p>Left out, because they no longer exist:</p>
+            <ul>{dropped.map((p) => <li key={spell(p)}><code>{spell(p)}</code></li>)}</ul>
+          </div>
+        )}
         <Field label="Description" value={description} placeholder={suggested} required={shape === "Operator"} onInput={(e) => setDescription(e.currentTarget.value)} />
         <div class="grid">
           {isOperator && (
-            <Field label="Organization" as="select" value={orgID} onChange={(e) => { setOrgID(e.currentTarget.value); setPicked(new Map()); }}>
-              {orgs.map((one) => <option key={one.id} value={one.id}>{one.name}</option>)}
-            </Field>
+            <Combobox
+              label="Organization"
+              options={[...orgs].sort((a, b) => a.name.localeCompare(b.name)).map((one) => ({ value: one.id, text: one.name }))}
+              value={orgID}
+              onPick={(id) => {
+                if (id === orgID) return;
+                setOrgID(id);
+                setLists({});
+                setPicked(new Map());
+              }}
+            />
           )}
-          {isOperator && users.length > 0 && (
-            <Field label="Owner" as="select" value={owner} onChange={(e) => setOwner(e.currentTarget.value)} hint="The token stops working when its owner is deactivated or deleted">
-              {users.map((one) => <option key={one.id} value={one.id}>{one.name}</option>)}
-            </Field>
+          {isOperator && (
+            <Combobox
+              label="Owner"
+              options={(users.length ? users : [me]).map((one) => ({ value: one.id, text: one.name, note: one.status === "inactive" ? "inactive" : "" }))}
+              value={owner}
+              onPick={setOwner}
+              hint="Deactivating or deleting the owner stops the token"
+            />
           )}
           {flags.tokenExpiry && (
             <Field
@@ -163,14 +209,18 @@ export function Generate({ shape, source, preset, onClose, onMade, isOperator })
             ))}
           </div>
         )}
-        {shape === "Read/Write" && (
-          <fieldset>
-            <legend>Buckets</legend>
-            <input type="search" aria-label="Filter what can be chosen" placeholder="Filter" value={filter} onInput={(e) => setFilter(e.currentTarget.value)} />
-            <Each type="buckets" head="Bucket" words="buckets" items={buckets.items} note={buckets.note} orgID={orgID} picked={picked} set={set} hint={hint} filter={filter} refused={refused} />
-          </fieldset>
+        {choosing && (
+          <Choice
+            key={orgID}
+            legend={shape === "Custom" ? "Permissions" : "Buckets"}
+            groups={groupsOf(shape === "Custom" ? ORDER : ["buckets"], lists, org, owner, ownerName)}
+            picked={picked}
+            set={set}
+            hint={hint}
+            refused={refused}
+            onNeed={need}
+          />
         )}
-        {shape === "Custom" && <Custom buckets={buckets} configurations={configurations} orgID={orgID} orgName={org.name} owner={owner} picked={picked} set={set} hint={hint} refused={refused} />}
         {shape === "Operator" && <Field label="Type the word operator" value={word} autocomplete="off" spellcheck={false} onInput={(e) => setWord(e.currentTarget.value)} />}
         {beyond.length > 0 && (
           <div class="alert warn">
@@ -179,11 +229,12 @@ export function Generate({ shape, source, preset, onClose, onMade, isOperator })
               {beyond.slice(0, 5).map((p) => (
                 <li key={spell(p)}>
                   <code>{spell(p)}</code>{" "}
-                  {shape === "Custom" && <button type="button" onClick={() => set([p], false)}>Remove</button>}
+                  {choosing && <button type="button" aria-label={`Remove ${spell(p)}`} onClick={() => set([p], false)}>Remove</button>}
                 </li>
               ))}
             </ul>
             {beyond.length > 5 && <p>and {beyond.length - 5} more</p>}
+            {choosing && beyond.length > 1 && <button type="button" onClick={() => set(beyond, false)}>Remove all {beyond.length}</button>}
           </div>
         )}
         <details>

@@ -4,6 +4,7 @@ import { allows, operatorSet, summary } from "../../lib/perms.js";
 import { recall, remember } from "../../lib/store.js";
 import { absolute, relative } from "../../lib/time.js";
 import { filterRows, inFlight, rowsOf } from "../../lib/tokens.js";
+import { Combobox } from "../../parts/Combobox.jsx";
 import { Action, Check } from "../../parts/Field.jsx";
 import { Menu } from "../../parts/Menu.jsx";
 import { State, Title } from "../../parts/Page.jsx";
@@ -13,7 +14,7 @@ import { Generate } from "./Generate.jsx";
 import { Icon } from "../../parts/Icon.jsx";
 
 const FRESH_MS = 30_000;
-// More than this are typed, not picked from a list.
+// More than these are narrowed by typing.
 const FEW = 12;
 const OPTIONAL = ["Access", "Owner", "Created", "Last used", "Expires"];
 const SORTS = {
@@ -33,6 +34,8 @@ export function Tokens() {
   const [tokens, setTokens] = useState(null);
   const [asleep, setAsleep] = useState(new Set());
   const [error, setError] = useState("");
+  // What an action met with; loading the list anew does not take it away.
+  const [trouble, setTrouble] = useState("");
   const [loading, setLoading] = useState(false);
   const [selected, setSelected] = useState(new Set());
   const [fresh, setFresh] = useState("");
@@ -86,20 +89,30 @@ export function Tokens() {
       : `needs write on authorizations in ${t.org}`;
   const reasonToMake = may("write", { type: "authorizations", orgID: org.id }) ? "" : `needs write on authorizations in ${org.name}`;
 
+  const vanished = (t) => {
+    drop(t.id);
+    setDialog(null);
+    if (query.id === t.id) setQuery({ id: "" });
+    toast("This token no longer exists");
+  };
   const setStatus = async (t, status) => {
+    setTrouble("");
     try {
       replace(await api.patchToken(t.id, { status }));
       toast(status === "active" ? "Token activated" : "Token deactivated");
       if (t.userID === me.id) refreshHint().catch(() => {});
     } catch (failure) {
-      if (failure.kind === "gone") {
-        drop(t.id);
-        toast("This token no longer exists");
-      } else setError(failure.message);
+      if (failure.kind === "gone") vanished(t);
+      else setTrouble(failure.message);
     }
   };
+  // Whether this session could do less without the token.
+  const dependsOn = (t) => {
+    const rest = hint.filter((one) => one.from !== t.id);
+    return t.userID === me.id && t.permissions.some((p) => !allows(rest, p));
+  };
   const toggle = (t) => {
-    if (t.status === "active" && (t.kind === "Operator" || t.userID === me.id)) setDialog({ kind: "power", token: t });
+    if (t.status === "active" && (t.kind === "Operator" || dependsOn(t))) setDialog({ kind: "power", token: t });
     else setStatus(t, t.status === "active" ? "inactive" : "active");
   };
   const made = (token, secret) => {
@@ -109,10 +122,17 @@ export function Tokens() {
     if (token.userID === me.id) refreshHint().catch(() => {});
   };
 
+  const actionsOn = (t) => [
+    { label: "Clone", reason: reasonToMake, onSelect: () => setDialog({ kind: "generate", shape: "Custom", source: t }) },
+    flags.tokenRotation && { label: "Rotate secret", reason: reasonToChange(t), onSelect: () => setDialog({ kind: "renew", token: t, how: "rotate" }) },
+    flags.tokenRotation && { label: "Regenerate secret", reason: reasonToChange(t), onSelect: () => setDialog({ kind: "renew", token: t, how: "regenerate" }) },
+    { label: "Delete", danger: true, reason: reasonToChange(t), onSelect: () => setDialog({ kind: "delete", token: t }) },
+  ].filter(Boolean);
+
   const columns = [
-    { id: "description", label: "Description", sort: true, class: "grow", cell: (t) => <Description token={t} reason={reasonToChange(t)} onOpen={() => setQuery({ id: t.id })} onSaved={replace} /> },
+    { id: "description", label: "Description", sort: true, class: "grow", cell: (t) => <Description token={t} reason={reasonToChange(t)} onOpen={() => setQuery({ id: t.id })} onSaved={replace} onGone={() => vanished(t)} /> },
     { id: "type", label: "Type", sort: true, cell: (t) => <span class={`badge ${t.kind === "Operator" ? "bad" : ""}`}>{t.kind}</span> },
-    { id: "Access", label: "Access", class: "access", cell: (t) => <span class="chips">{summary(t.permissions, 3, t.kind).map((c) => <span class="chip" key={c.text} title={c.title}>{c.text}</span>)}</span> },
+    { id: "Access", label: "Access", class: "access", cell: (t) => <span class="chips">{summary(t.permissions, 3, t.kind).map((c) => <span class="chip" key={c.text} title={c.title ?? c.text}>{c.text}</span>)}</span> },
     { id: "status", label: "Status", sort: true, cell: (t) => <Status token={t} reason={reasonToChange(t)} onToggle={() => toggle(t)} /> },
     { id: "Owner", label: "Owner", sort: true, sortId: "owner", cell: (t) => t.user },
     everywhere && { id: "org", label: "Org", sort: true, cell: (t) => t.org },
@@ -120,17 +140,11 @@ export function Tokens() {
     flags.tokenLastUsed && { id: "Last used", label: "Last used", sort: true, sortId: "used", cell: (t) => (t.lastUsedAt ? <time title={absolute(t.lastUsedAt, tz)}>{relative(t.lastUsedAt)}</time> : <span class="mute">never</span>) },
     flags.tokenExpiry && { id: "Expires", label: "Expires", sort: true, sortId: "expires", cell: (t) => (t.expiresAt ? <time class={t.state === "expired" ? "bad" : t.state === "expiring" ? "warn" : ""} title={absolute(t.expiresAt, tz)}>{relative(t.expiresAt)}</time> : <span class="mute">no expiry</span>) },
     {
-      id: "menu", label: "", class: "narrow",
+      id: "menu", label: "", class: "narrow menu-cell",
       cell: (t) => (
         <Menu
           label={`Actions for ${t.description || t.id}`}
-          items={[
-            { label: "Details", onSelect: () => setQuery({ id: t.id }) },
-            { label: "Clone", reason: reasonToMake, onSelect: () => setDialog({ kind: "generate", shape: "Custom", source: t }) },
-            flags.tokenRotation && { label: "Rotate secret", reason: reasonToChange(t), onSelect: () => setDialog({ kind: "renew", token: t, how: "rotate" }) },
-            flags.tokenRotation && { label: "Regenerate secret", reason: reasonToChange(t), onSelect: () => setDialog({ kind: "renew", token: t, how: "regenerate" }) },
-            { label: "Delete", danger: true, reason: reasonToChange(t), onSelect: () => setDialog({ kind: "delete", token: t }) },
-          ]}
+          items={[{ label: "Details", onSelect: () => setQuery({ id: t.id }) }, ...actionsOn(t)]}
         >
           <Icon name="more" />
         </Menu>
@@ -138,15 +152,26 @@ export function Tokens() {
     },
   ].filter((c) => c && !hidden.has(c.id)).map((c) => ({ ...c, id: c.sortId ?? c.id }));
 
-  const facet = (name, label, values) => (
-    <label class="facet">
-      <span class="visually-hidden">{label}</span>
-      <select value={query[name] ?? ""} onChange={(e) => setQuery({ [name]: e.currentTarget.value })}>
-        <option value="">{label}: any</option>
-        {values.map((v) => <option key={v} value={v}>{v}</option>)}
-      </select>
-    </label>
-  );
+  const facet = (name, label, values, words = {}) =>
+    values.length > FEW ? (
+      <Combobox
+        className="facet"
+        label={label}
+        hideLabel
+        placeholder={`${label}: any`}
+        options={[{ value: "", text: "any" }, ...values.map((value) => ({ value, text: value }))]}
+        value={query[name] || null}
+        onPick={(value) => setQuery({ [name]: value })}
+      />
+    ) : (
+      <label class="facet">
+        <span class="visually-hidden">{label}</span>
+        <select value={query[name] ?? ""} onChange={(e) => setQuery({ [name]: e.currentTarget.value })}>
+          <option value="">{label}: any</option>
+          {values.map((v) => <option key={v} value={v}>{words[v] ?? v}</option>)}
+        </select>
+      </label>
+    );
   const unique = (values) => [...new Set(values)].filter(Boolean).sort();
   const chosen = shown.filter((t) => selected.has(t.id));
   const owners = unique(rows.map((t) => t.user));
@@ -180,17 +205,23 @@ export function Tokens() {
           <span class="visually-hidden">Filter tokens</span>
           <input data-filter type="search" placeholder="Filter by description, id, owner, bucket" value={query.q ?? ""} onInput={(e) => setQuery({ q: e.currentTarget.value })} />
         </label>
-        {facet("status", "Status", ["active", "inactive", "expired", "expiring"])}
+        {facet("status", "Status", ["active", "inactive", "expired", "expiring"], { expiring: "expiring ≤ 7 d" })}
         {facet("type", "Type", ["Operator", "All Access", "Read/Write", "Custom"])}
-        {owners.length > FEW ? (
-          <label class="facet">
-            <span class="visually-hidden">Owner</span>
-            <input list="owners" placeholder="Owner: any" value={query.owner ?? ""} onChange={(e) => setQuery({ owner: e.currentTarget.value })} />
-            <datalist id="owners">{owners.map((name) => <option key={name} value={name} />)}</datalist>
-          </label>
-        ) : facet("owner", "Owner", owners)}
+        {facet("owner", "Owner", owners)}
         {facet("bucket", "Bucket", unique(rows.flatMap((t) => t.buckets)))}
         {isOperator && <Check label="All organizations" checked={everywhere} onChange={(e) => setQuery({ scope: e.currentTarget.checked ? "all" : "" })} />}
+      </div>
+      <div class="bar under">
+        <span class="mute" aria-live="polite">{tokens ? `${shown.length.toLocaleString("en")} of ${rows.length.toLocaleString("en")} shown` : ""}</span>
+        {chosen.length > 0 && (
+          <span class="bulk">
+            {chosen.length} selected
+            {[["activate", "Activate"], ["deactivate", "Deactivate"], ["delete", "Delete"]].map(([how, label]) => (
+              <Action key={how} class={how === "delete" ? "danger-text" : ""} onClick={() => setDialog({ kind: "bulk", how, tokens: chosen })}>{label}</Action>
+            ))}
+          </span>
+        )}
+        <span class="spacer" />
         <Menu
           label="Columns"
           items={OPTIONAL.map((name) => ({
@@ -207,18 +238,13 @@ export function Tokens() {
         </Menu>
         <button type="button" class="icon" aria-label="Refresh" onClick={load}><Icon name="refresh" /></button>
       </div>
-      <div class="bar" aria-live="polite">
-        <span class="mute">{tokens ? `${shown.length.toLocaleString("en")} of ${rows.length.toLocaleString("en")} shown` : ""}</span>
-        {chosen.length > 0 && (
-          <span class="bulk">
-            {chosen.length} selected
-            {[["activate", "Activate"], ["deactivate", "Deactivate"], ["delete", "Delete"]].map(([how, label]) => (
-              <Action key={how} class={how === "delete" ? "danger-text" : ""} onClick={() => setDialog({ kind: "bulk", how, tokens: chosen })}>{label}</Action>
-            ))}
-          </span>
-        )}
-      </div>
-      {error && tokens && <p class="alert bad" role="alert">{error} <button type="button" onClick={load}>Retry</button></p>}
+      {trouble && <p class="alert bad" role="alert">{trouble}</p>}
+      {error && tokens && (
+        <div class="alert bad actions" role="alert">
+          <p>{error} What is listed is as of <time>{absolute(at.current, tz)}</time>.</p>
+          <button type="button" onClick={load}>Retry</button>
+        </div>
+      )}
       <State
         loading={!tokens && !error}
         error={tokens ? "" : error}
@@ -241,6 +267,7 @@ export function Tokens() {
         <Table
           label="API tokens"
           busy={loading}
+          stale={Boolean(error)}
           columns={columns}
           rows={shown}
           rowKey={(t) => t.id}
@@ -257,7 +284,7 @@ export function Tokens() {
           highlight={fresh}
         />
       </State>
-      {opened && <Details token={opened} reason={reasonToChange(opened)} onClose={() => setQuery({ id: "" })} onChanged={replace} />}
+      {opened && !dialog && <Details token={opened} reason={reasonToChange(opened)} actions={actionsOn(opened)} onClose={() => setQuery({ id: "" })} onChanged={replace} onGone={() => vanished(opened)} />}
       {dialog?.kind === "generate" && <Generate shape={dialog.shape} source={dialog.source} onClose={() => setDialog(null)} onMade={made} isOperator={isOperator} />}
       {dialog?.kind === "reveal" && <RevealDialog secret={dialog.secret} token={dialog.token} onClose={() => setDialog(null)} />}
       {dialog?.kind === "delete" && (
@@ -273,7 +300,7 @@ export function Tokens() {
         />
       )}
       {dialog?.kind === "power" && <PowerDialog token={dialog.token} onClose={() => setDialog(null)} onDone={() => { setDialog(null); setStatus(dialog.token, "inactive"); }} />}
-      {dialog?.kind === "renew" && <RenewDialog token={dialog.token} how={dialog.how} onClose={() => setDialog(null)} onMade={made} />}
+      {dialog?.kind === "renew" && <RenewDialog token={dialog.token} how={dialog.how} onClose={() => setDialog(null)} onMade={made} onGone={() => vanished(dialog.token)} />}
       {dialog?.kind === "bulk" && (
         <BulkDialog
           how={dialog.how}
@@ -319,7 +346,7 @@ function Status({ token, reason, onToggle }) {
 }
 
 /** The description, edited in place: pencil or F2, Enter or leaving saves, Esc takes it back. */
-function Description({ token, reason, onOpen, onSaved }) {
+function Description({ token, reason, onOpen, onSaved, onGone }) {
   const { api, toast } = usePage();
   const [text, setText] = useState(null);
   const [error, setError] = useState("");
@@ -351,6 +378,10 @@ function Description({ token, reason, onOpen, onSaved }) {
       toast("Description saved");
       end();
     } catch (failure) {
+      if (failure.kind === "gone") {
+        onGone();
+        return;
+      }
       over.current = false;
       onSaved({ id: token.id, description: old });
       setError(failure.message);
