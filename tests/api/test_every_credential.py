@@ -17,8 +17,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from starlette.responses import Response
 from tests.api.test_every_endpoint import House
 
+import fluxkeep.ui
 from fluxkeep.api.endpoint import Endpoint, Gate
 from fluxkeep.api.routing import ANY_METHOD
 from fluxkeep.clock import ManualClock
@@ -124,12 +126,65 @@ def test_nor_does_it_find_out_which_paths_exist(street: Street, state: str) -> N
         assert (response.status_code, json.loads(bytes(response.body))["message"]) == (status, message)
 
 
+# Paths that no endpoint has: unknown ones behind each gate and beside it, and those of the web page.
+UNROUTED = (
+    "/", "/index.html", "/orgs/0123456789abcdef/tokens", "/nope", "/api", "/api/nope", "/apiv2",
+    "/api/v2/", "/api/v2/nope", "/api/v2nope", "/api/v2/authorizations/0123456789abcdef/nope", "/api/v2/setup/",
+    "/api/v2/signin/nope", "/private", "/private/", "/private/nope", "/private/legacy/authorizations/a/b", "/v1",
+    "/v1/nope", "/v1nope", "/query/", "/query/nope", "/write/", "/write/nope", "/ping/", "/ping/nope", "/health/nope",
+    "/metrics/nope", "/debug", "/debug/nope", "/docs", "/docs/nope",
+)  # fmt: skip
+
+
+def _unrouted(street: Street) -> str:
+    """Which gate is before each of them, and what is behind it."""
+    return "".join(
+        f"{method:6} {path}\n       {_gate_and_answer(street, method, path)}\n"
+        for path in UNROUTED
+        for method in ("GET", "POST")
+    )
+
+
+def _gate_and_answer(street: Street, method: str, path: str) -> str:
+    house = street.house
+    credentials = {"nobody": None, "wrong": "wrong", **street.tokens}
+    refused = {name: _answer(house.ask(method, path, token)) for name, token in credentials.items()}
+    passed = _answer(house.ask(method, path, house.operator))
+    unknown = "401 unauthorized access"
+    gates = {
+        "open": dict.fromkeys(credentials, passed),
+        "v2": {state: f"{status} {message}" for state, (status, message) in REFUSALS.items()}
+        | dict.fromkeys(("nobody", "wrong"), unknown),
+        "v1": dict.fromkeys(credentials, "401 Unauthorized") | {"nobody": unknown},
+    }
+    return f"{next(gate for gate, answers in gates.items() if answers == refused)}: {passed}"
+
+
+def _answer(response: Response) -> str:
+    kind = response.headers.get("content-type", "nothing").partition(";")[0]
+    if kind == "application/json":
+        return f"{response.status_code} {json.loads(bytes(response.body)).get('message', '')}"
+    # Whether the page was built is not what this is about.
+    return f"{response.status_code} {'the page' if response.status_code == 200 else kind}"
+
+
 def test_the_needs_of_every_endpoint_are_the_reviewed_ones(street: Street) -> None:
     endpoints = sorted(street.house.application.router.endpoints, key=lambda one: (one.path, one.method))
     text = "".join(f"{one.method:6} {one.path}\n       {one.gate.value}: {one.needs}\n" for one in endpoints)
+    text += f"\npaths without an endpoint\n\n{_unrouted(street)}"
     if os.environ.get("WRITE_ACCESS"):
         REVIEWED.write_text(text)
     assert text == REVIEWED.read_text(), "routes changed: write access.txt again and review the difference"
+
+
+def test_every_file_of_the_page_is_the_same_for_everybody(street: Street) -> None:
+    house = street.house
+    folder = Path(fluxkeep.ui.__file__).parent / "dist"
+    files = [f"/{file.relative_to(folder).as_posix()}" for file in folder.rglob("*") if file.is_file()]
+    for path in ("/", *files):
+        answers = [house.ask("GET", path, token) for token in (None, "wrong", *street.tokens.values(), house.operator)]
+        assert len({(one.status_code, bytes(one.body)) for one in answers}) == 1, path
+        assert not [one for one in answers if "set-cookie" in one.headers], path
 
 
 @pytest.mark.parametrize(

@@ -19,11 +19,13 @@ import pytest
 from starlette.responses import Response
 from tests.api.incoming import Request
 
+from fluxkeep.access.permissions import Permission, all_access_permissions
 from fluxkeep.api.app import Application
 from fluxkeep.api.endpoint import Endpoint, Gate
 from fluxkeep.api.routing import ANY_METHOD
 from fluxkeep.clock import SystemClock
 from fluxkeep.config.settings import load
+from fluxkeep.ids import OrgID, UserID
 from fluxkeep.server import build
 
 # Words that stand for what a stranger must not learn.
@@ -38,6 +40,7 @@ class House:
     ids: dict[str, str]
     operator: str
     weak: str
+    foreign: str = ""
     asked: int = 0
 
     def ask(self, method: str, target: str, token: str | None = None, body: object = None) -> Response:
@@ -96,6 +99,12 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
             "userID": stranger,
             "permissions": [{"action": "read", "resource": {"type": "telegrafs", "orgID": other}}],
         }
+        foreign = [
+            {"action": one.action.value, "resource": {"type": one.type.value, **_scope(one)}}
+            for one in all_access_permissions(OrgID(other), UserID(stranger))
+        ]
+        foreign_token = {"orgID": other, "userID": stranger, "permissions": foreign}
+        made.foreign = made.json("POST", "/api/v2/authorizations", made.operator, foreign_token)["token"]
         made.weak = made.json("POST", "/api/v2/authorizations", made.operator, weak)["token"]
         yield made
         loop.run_until_complete(application.stop())
@@ -124,14 +133,21 @@ def test_nothing_is_answered_to_nobody(house: House) -> None:
                 assert set(message) == {"code", "message"}
 
 
-def test_a_weak_token_changes_nothing_and_learns_nothing(house: House) -> None:
+def _scope(permission: Permission) -> dict[str, str]:
+    return {name: str(value) for name, value in (("orgID", permission.org_id), ("id", permission.id)) if value}
+
+
+@pytest.mark.parametrize("whose", ["weak", "foreign"])
+def test_a_token_without_the_right_changes_nothing_and_learns_nothing(house: House, whose: str) -> None:
+    """A weak one, and one that may do everything in another organization."""
+    token = house.weak if whose == "weak" else house.foreign
     before = house.state()
     much = {"name": "taken", "orgID": house.ids["orgs"], "status": "inactive", "password": "x" * 9}
     assert all(word in before for word in PLANTED)
     for endpoint in _guarded(house):
         for method in _methods(endpoint):
             for body in (None, {}, much):
-                response = house.ask(method, house.target(endpoint), house.weak, body)
+                response = house.ask(method, house.target(endpoint), token, body)
                 text = bytes(response.body).decode("utf-8", "replace")
                 where = (method, endpoint.path, response.status_code, text[:200])
                 assert response.status_code < 500 or response.status_code == 501, where

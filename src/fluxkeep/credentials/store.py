@@ -19,7 +19,23 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, Row, Select, bindparam, delete, func, insert, not_, or_, select, text, true, update
+from sqlalchemy import (
+    Connection,
+    Row,
+    Select,
+    Text,
+    bindparam,
+    delete,
+    func,
+    insert,
+    not_,
+    or_,
+    select,
+    text,
+    true,
+    type_coerce,
+    update,
+)
 from sqlalchemy.exc import IntegrityError
 
 from fluxkeep.access.permissions import Action, Permission, PermissionSet, ResourceType
@@ -152,14 +168,15 @@ _A = t_authorizations.c
 
 
 # In the order in which `_authorization` takes them apart: by name it would cost more than all the rest of a list.
+# Ids as texts: many records share an owner, so theirs are made once each.
 _COLUMNS = (
-    _A.id,
+    type_coerce(_A.id, Text),
     _A.token,
     _A.digest,
     _A.status,
     _A.description,
-    _A.org_id,
-    _A.user_id,
+    type_coerce(_A.org_id, Text),
+    type_coerce(_A.user_id, Text),
     _A.permissions,
     _A.created_at,
     _A.updated_at,
@@ -170,6 +187,10 @@ _COLUMNS = (
     _A.previous_until,
     _A.grace_ns,
 )
+
+
+_org = lru_cache(maxsize=4_096)(OrgID)
+_user = lru_cache(maxsize=4_096)(UserID)
 
 
 def _authorization(row: Sequence[Any]) -> Authorization:
@@ -192,13 +213,13 @@ def _authorization(row: Sequence[Any]) -> Authorization:
         grace_ns,
     ) = row
     return Authorization(
-        id=key,
+        id=AuthorizationID(key),
         token=None if token is None else Secret(token),
         digest=digest,
         status=status,
         description=description,
-        org_id=org_id,
-        user_id=user_id,
+        org_id=_org(org_id),
+        user_id=_user(user_id),
         permissions=permissions_from_text(permissions),
         created_at=created_at,
         updated_at=updated_at,
@@ -227,8 +248,8 @@ def scan_authorizations(connection: Connection, wanted: Filter) -> Iterator[Auth
         query = query.where(_A.id > wanted.after)
     if wanted.text is not None:
         query = query.where(_A.description.icontains(wanted.text, autoescape=True))
-    for row in connection.execute(query.execution_options(yield_per=2_000)):
-        yield _authorization(row)
+    for rows in connection.execute(query.execution_options(yield_per=2_000)).partitions():
+        yield from map(_authorization, rows)
 
 
 def add_authorization(connection: Connection, record: Authorization, known: Sequence[str]) -> None:
