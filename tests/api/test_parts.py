@@ -180,6 +180,15 @@ class TestGzip:
         with pytest.raises(Internal, match="unexpected EOF"):
             unpack(packed[:-5], "gzip", 1000)
 
+    def test_what_stands_behind_a_member_is_one_too(self) -> None:
+        packed = gzip.compress(b"a", mtime=0)
+        with pytest.raises(InvalidInput, match="gzip: invalid header"):
+            unpack(packed + b"something else", "gzip", 1000)
+        with pytest.raises(Internal, match="unexpected EOF"):
+            unpack(packed + b"junk", "gzip", 1000)
+        with pytest.raises(InvalidInput, match="gzip: invalid header"):
+            unpack(packed[:2] + b"\x07" + packed[3:], "gzip", 1000)
+
     def test_a_bomb_stops_at_the_limit(self) -> None:
         packed = gzip.compress(bytes(1000))
         assert len(unpack(packed, "gzip", 1000)) == 1000

@@ -15,6 +15,8 @@ PACK_BYTES_MIN = 1400
 
 # Windows bits of a gzip stream for zlib, and a level that costs half the time of the default for a tenth more bytes.
 _GZIP = 31
+_MAGIC = b"\x1f\x8b"
+_HEADER_BYTES = 10
 _LEVEL = 4
 
 
@@ -24,24 +26,27 @@ def unpack(body: bytes, encoding: str, bytes_max: int) -> bytes:
     Several gzip members after another are one body.
 
     Raises:
-        InvalidInput: Not gzip, or a checksum that does not fit.
-        Internal: Cut off; the reference's answer.
+        InvalidInput: Not gzip, from the start or behind a member, or a checksum that does not fit.
+        Internal: Cut off, within a member or the header of the next; the reference's answer.
         TooLarge: More than `bytes_max` when unpacked.
     """
     if encoding.strip().lower() not in ("gzip", "x-gzip"):
         return body
-    if len(body) < 2 or body[:2] != b"\x1f\x8b":
+    if not body.startswith(_MAGIC):
         raise InvalidInput("unable to read data: gzip: invalid header")
     parts: list[bytes] = []
     size = 0
     rest = body
     while rest:
+        if not rest.startswith(_MAGIC):
+            if len(rest) < _HEADER_BYTES:
+                raise Internal("unable to read data: unexpected EOF")
+            raise InvalidInput("unable to read data: gzip: invalid header")
         stream = zlib.decompressobj(_GZIP)
         try:
             part = stream.decompress(rest, bytes_max - size + 1)
         except zlib.error as error:
-            reason = "invalid checksum" if "check" in str(error) else "invalid data"
-            raise InvalidInput(f"unable to read data: gzip: {reason}") from None
+            raise InvalidInput(f"unable to read data: gzip: {_reason(str(error))}") from None
         size += len(part)
         if size > bytes_max:
             raise TooLarge("unable to read data: points batch is too large")
@@ -50,6 +55,13 @@ def unpack(body: bytes, encoding: str, bytes_max: int) -> bytes:
             raise Internal("unable to read data: unexpected EOF")
         rest = stream.unused_data
     return parts[0] if len(parts) == 1 else b"".join(parts)
+
+
+def _reason(text: str) -> str:
+    # The library's texts: "incorrect data check", "incorrect length check", "unknown compression method", and others.
+    if "data check" in text or "length check" in text:
+        return "invalid checksum"
+    return "invalid header" if "method" in text or "header" in text else "invalid data"
 
 
 def accepts_gzip(header: str) -> bool:
