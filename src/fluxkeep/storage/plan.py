@@ -4,17 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import overload
+from typing import TYPE_CHECKING, overload
 
 import numpy as np
 import numpy.typing as npt
 
 from fluxkeep.datamodel.columns import FieldType
 from fluxkeep.datamodel.points import Int64s
-from fluxkeep.datamodel.predicates import Predicate
+from fluxkeep.datamodel.predicates import FIELD, MEASUREMENT, Predicate
 from fluxkeep.datamodel.reader import FieldSeries, ScanRequest
 from fluxkeep.storage.series_index import depends_on_field
 from fluxkeep.storage.sources import MeasurementSnapshot
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from fluxkeep.datamodel.series_names import SeriesNames
 
 Mask = npt.NDArray[np.bool_]
 
@@ -111,7 +116,56 @@ class PlannedSeries(Sequence[FieldSeries]):
                 for name, type_ in plan.fields:
                     yield FieldSeries(index.measurement, tags, name, type_)
 
+    def names(self, ordinals: Int64s, labels: Sequence[str] | None = None) -> SeriesNames:
+        """As `datamodel.series_names.ColumnarSeries`: each distinct name is looked at once."""
+        import polars as pl
+
+        from fluxkeep.datamodel.series_names import SeriesNames
+
+        parts: list[dict[str, pl.Series]] = []
+        sizes: list[int] = []
+        owner = np.searchsorted(self._bases, ordinals, side="right") - 1
+        for number, plan in enumerate(self._plans):
+            at = np.flatnonzero(owner == number)
+            if len(at):
+                parts.append(_names(plan, ordinals[at], labels))
+                sizes.append(len(at))
+        keys = dict.fromkeys(key for part in parts for key in part)
+        if len(parts) == 1:
+            return SeriesNames(parts[0])
+        # The plans follow each other; put back where they stood.
+        back = np.argsort(np.argsort(owner, kind="stable"), kind="stable")
+        absent = pl.Series([None], dtype=pl.String)
+        columns = {
+            key: pl.concat([part.get(key, absent.new_from_index(0, n)) for part, n in zip(parts, sizes, strict=True)])
+            for key in keys
+        }
+        return SeriesNames({key: column[back].alias(key) for key, column in columns.items()})
+
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Sequence) and list(self) == list(other)
 
     __hash__ = None  # type: ignore[assignment] # as of a list
+
+
+def _names(plan: Plan, ordinals: Int64s, labels: Sequence[str] | None) -> dict[str, pl.Series]:
+    """The names of field series of one plan, by column."""
+    import polars as pl
+
+    position, number = np.divmod(ordinals - plan.base, len(plan.fields))
+    ids = plan.order[position]
+    index = plan.snapshot.index
+    keys = index.keys(ids)
+    columns: dict[str, pl.Series] = {}
+    for label in labels if labels is not None else (MEASUREMENT, FIELD, *keys):
+        if label == MEASUREMENT:
+            columns[label] = pl.Series(label, [index.measurement]).new_from_index(0, len(ids))
+        elif label == FIELD:
+            columns[label] = pl.Series(label, [name for name, _ in plan.fields])[number]
+        elif label in keys:
+            codes, text = index.codes(label, ids)
+            used, places = np.unique(codes, return_inverse=True)
+            columns[label] = pl.Series(label, [text(c) if c else None for c in used.tolist()], dtype=pl.String)[places]
+        else:
+            columns[label] = pl.Series(label, [None], dtype=pl.String).new_from_index(0, len(ids))
+    return columns

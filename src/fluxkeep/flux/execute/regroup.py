@@ -240,7 +240,8 @@ def _placed(blocks: Sequence[Block], ranks: Int64s) -> list[Block]:
     for block in blocks:
         mine = pl.Series(ORDER, ranks[at : at + block.table_count], dtype=pl.Int64)
         at += block.table_count
-        placed.append(Block(block.columns, block.key, block.keys.with_columns(mine), block.rows))
+        keys = pl.DataFrame([mine, *(block.keys[label] for label in block.key)])
+        placed.append(Block(block.columns, block.key, keys, block.rows))
     return placed
 
 

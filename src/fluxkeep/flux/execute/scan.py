@@ -8,17 +8,19 @@ Source: flux.md §12 (`from`), §16.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
+import numpy.typing as npt
 import polars as pl
 
 from fluxkeep.compute.windows import WindowGrid, clip
 from fluxkeep.datamodel.columns import FieldType
-from fluxkeep.datamodel.predicates import And, Compare, Or, Predicate
+from fluxkeep.datamodel.predicates import VALUE, And, Compare, Or, Predicate, columns_of
 from fluxkeep.datamodel.reader import Aggregate, FieldSeries, Reader, ScanRequest
 from fluxkeep.datamodel.reader import Scan as Answer
+from fluxkeep.datamodel.series_names import names_of
 from fluxkeep.datamodel.tables import ORDER, TABLE, Block, Column, Columns, ColumnType
 from fluxkeep.errors import InvalidInput
 from fluxkeep.flux.execute.failures import PlacedError
@@ -57,9 +59,13 @@ def read(reader: Reader, scan: Scan) -> Sequence[Block]:
             raise
         # Quirk: the reference's store tells this in its own words, and no call. Source: recorded answers.
         raise PlacedError(f"unsupported input type for {scan.aggregate.value} aggregate: {kind_name}") from error
+    whole = {kind: parts[0] if len(parts) == 1 else pl.concat(parts) for kind, parts in frames.items()}
+    if scan.group is not None and scan.aggregate is not None and len(whole) == 1:
+        ((kind, frame),) = whole.items()
+        return [_group_sums(answer.series, kind, frame, scan)]
     blocks: list[Block] = []
-    for kind, parts in frames.items():
-        blocks += _blocks(answer.series, kind, pl.concat(parts), scan)
+    for kind, frame in whole.items():
+        blocks += _blocks(answer.series, kind, frame, scan)
     blocks = by_order(blocks)
     if scan.group is not None:
         return _grouped(blocks, scan)
@@ -77,20 +83,46 @@ def _collect(answer: Answer) -> dict[FieldType, list[pl.DataFrame]]:
 def _blocks(series: Sequence[FieldSeries], kind: FieldType, frame: pl.DataFrame, scan: Scan) -> Iterable[Block]:
     """The rows of one value type: a block for each set of tag keys."""
     ordinals = frame["series"].to_numpy()
-    present = np.unique(ordinals).tolist()
-    if scan.predicate is not None:
-        present = [p for p in present if not _impossible(scan.predicate, series[p].type)]
-    shapes: dict[tuple[str, ...], list[int]] = {}
-    for ordinal in present:
-        shapes.setdefault(tuple(k for k, _ in series[ordinal].tags), []).append(ordinal)
-    for tags, members in shapes.items():
-        ids = np.full(len(series), -1, np.int32)
+    # Rows of a series stand together, the series ascend.
+    begins = np.concatenate((np.ones(1, np.bool_), ordinals[1:] != ordinals[:-1]))
+    present = ordinals[begins].astype(np.int64)
+    table_of = np.cumsum(begins, dtype=np.int32) - np.int32(1)
+    if scan.predicate is not None and VALUE in columns_of(scan.predicate):
+        possible = np.array([not _impossible(scan.predicate, series[p].type) for p in present.tolist()])
+    else:
+        possible = np.ones(len(present), np.bool_)
+    names = names_of(series, present).columns
+    for tags, members in _shapes(names, possible):
+        keys = pl.DataFrame(
+            [
+                pl.Series(ORDER, present if members is None else present[members], dtype=pl.Int64),
+                *(names[label] if members is None else names[label][members] for label in tags),
+            ]
+        )
+        if members is None:
+            yield _shaped(keys, _TYPES[kind], frame, table_of, scan)
+            continue
+        ids = np.full(len(present), -1, np.int32)
         ids[members] = np.arange(len(members), dtype=np.int32)
-        numbered = frame.hstack([pl.Series(TABLE, ids[ordinals], dtype=pl.Int32)])
-        if len(members) < len(series):
-            numbered = numbered.filter(pl.col(TABLE) >= 0)
-        keys = _keys([series[m] for m in members], tags, members)
-        yield _shaped(keys, _TYPES[kind], numbered, scan)
+        mine = ids[table_of]
+        kept = np.flatnonzero(mine >= 0)
+        yield _shaped(keys, _TYPES[kind], frame[kept], mine[kept], scan)
+
+
+def _shapes(
+    names: Mapping[str, pl.Series], possible: npt.NDArray[np.bool_]
+) -> Iterator[tuple[list[str], npt.NDArray[np.int64] | None]]:
+    """The labels of each set of tag keys, sorted, and which series have it; None for all."""
+    labels = sorted(names)
+    if possible.all() and not any(names[label].null_count() for label in labels):
+        yield labels, None
+        return
+    there = np.column_stack([names[label].is_not_null().to_numpy() for label in labels])
+    sets, of = np.unique(there, axis=0, return_inverse=True)
+    for number, has in enumerate(sets):
+        members = np.flatnonzero((of.reshape(-1) == number) & possible)
+        if len(members):
+            yield [label for label, present in zip(labels, has.tolist(), strict=True) if present], members
 
 
 def _impossible(predicate: Predicate, kind: FieldType) -> bool:
@@ -108,33 +140,30 @@ def _impossible(predicate: Predicate, kind: FieldType) -> bool:
     return False
 
 
-def _keys(series: Sequence[FieldSeries], tags: tuple[str, ...], places: Sequence[int]) -> pl.DataFrame:
-    """One row a field series: its place and its names by label."""
-    values: dict[str, list[str]] = {
-        "_field": [s.field for s in series],
-        "_measurement": [s.measurement for s in series],
-    }
-    for i, tag in enumerate(tags):
-        values[tag] = [s.tags[i][1] for s in series]
-    columns = [pl.Series(ORDER, places, dtype=pl.Int64)]
-    columns += [pl.Series(label, values[label], dtype=pl.String) for label in sorted(values)]
-    return pl.DataFrame(columns)
-
-
-def _shaped(keys: pl.DataFrame, kind: ColumnType, frame: pl.DataFrame, scan: Scan) -> Block:
+def _shaped(
+    keys: pl.DataFrame, kind: ColumnType, frame: pl.DataFrame, tables: npt.NDArray[np.int32], scan: Scan
+) -> Block:
+    """The block of some series: `tables` has the row of `keys` that each row of `frame` belongs to."""
     names = [c for c in keys.columns if c != ORDER]
-    bounds = scan.time_range
+    frame = pl.DataFrame([pl.Series(TABLE, tables), *frame.iter_columns()])
     if scan.spec is not None and scan.spec.window is not None:
         return _windowed(keys, names, kind, frame, scan)
-    # Frames are put together by hand here: an expression has a fixed cost that a small answer would feel.
-    start = pl.repeat(bounds.start, keys.height, dtype=pl.Int64, eager=True).alias("_start")
-    stop = pl.repeat(bounds.stop, keys.height, dtype=pl.Int64, eager=True).alias("_stop")
-    keys = pl.DataFrame([keys[ORDER], start, stop, *(keys[name] for name in names)])
+    keys = _bounded(keys, scan)
     with_time = scan.aggregate is None or scan.aggregate.is_selector
     times = [frame["time"].alias("_time")] if with_time else []
     rows = pl.DataFrame([frame[TABLE], *times, frame["value"].alias("_value")])
     columns = _columns(names, kind, with_time=with_time, value_last=scan.aggregate is Aggregate.MEAN)
     return Block(columns, ("_start", "_stop", *names), keys, rows)
+
+
+def _bounded(keys: pl.DataFrame, scan: Scan) -> pl.DataFrame:
+    """Keys with the range's bounds in front."""
+    # Put together by hand, here and elsewhere: an expression has a fixed cost that a small answer would feel.
+    start, stop = (
+        pl.Series(label, np.full(keys.height, bound, np.int64))
+        for label, bound in (("_start", scan.time_range.start), ("_stop", scan.time_range.stop))
+    )
+    return pl.DataFrame([keys[ORDER], start, stop, *(keys[name] for name in keys.columns if name != ORDER)])
 
 
 def _columns(names: Sequence[str], kind: ColumnType, *, with_time: bool, value_last: bool = False) -> Columns:
@@ -151,20 +180,15 @@ def _windowed(keys: pl.DataFrame, names: list[str], kind: ColumnType, frame: pl.
     assert scan.spec is not None
     assert scan.aggregate is not None
     selector = scan.aggregate.is_selector
-    rows = frame.select(TABLE, "start", "stop", "time", "value")
+    rows = pl.DataFrame([frame[name] for name in (TABLE, "start", "stop", "time", "value")])
     if scan.spec.create_empty:
         rows = _with_empty_windows(rows, keys.height, scan)
     if scan.time is not None:
         # The by-time form: windows undone, a bound of the window as the row's time.
-        shown = rows.select(
-            TABLE, pl.col("stop" if scan.time == "_stop" else "start").alias("_time"), pl.col("value").alias("_value")
-        )
-        bounded = keys.with_columns(
-            pl.lit(scan.time_range.start, pl.Int64).alias("_start"),
-            pl.lit(scan.time_range.stop, pl.Int64).alias("_stop"),
-        ).select(ORDER, "_start", "_stop", *names)
-        return Block(_columns(names, kind, with_time=True), ("_start", "_stop", *names), bounded, shown)
-    tables = rows.select(TABLE, "start", "stop", "time", "value").with_row_index("\0n")
+        time = rows["stop" if scan.time == "_stop" else "start"]
+        shown = pl.DataFrame([rows[TABLE], time.alias("_time"), rows["value"].alias("_value")])
+        return Block(_columns(names, kind, with_time=True), ("_start", "_stop", *names), _bounded(keys, scan), shown)
+    tables = rows.with_row_index("\0n")
     key_rows = keys[tables[TABLE]].with_columns(
         tables["start"].alias("_start"),
         tables["stop"].alias("_stop"),
@@ -239,17 +263,36 @@ def _with_absent(block: Block, wanted: Sequence[str]) -> Block:
     return Block(columns, (*block.key, *missing), keys, block.rows)
 
 
-def _summed(block: Block, wanted: Sequence[str]) -> Block:
-    """Partial counts or sums of a group's series into one."""
-    rows = block.rows.group_by(TABLE, maintain_order=True).agg(pl.col("_value").sum())
-    kind = next(c.type for c in block.columns if c.label == "_value")
-    columns = (
+def _group_sums(series: Sequence[FieldSeries], kind: FieldType, frame: pl.DataFrame, scan: Scan) -> Block:
+    """Counts or sums of field series of one type into those of their groups, without a table a series."""
+    assert scan.group is not None
+    wanted = tuple(dict.fromkeys(scan.group))
+    names = names_of(series, frame["series"].to_numpy().astype(np.int64), wanted).columns
+    if wanted:
+        parts = pl.DataFrame([frame["value"].alias("\0value"), *(names[label] for label in wanted)])
+        summed = parts.group_by(wanted).agg(pl.col("\0value").sum()).sort(wanted, nulls_last=True)
+    else:
+        summed = pl.DataFrame({"\0value": frame["value"].sum()}, schema={"\0value": frame["value"].dtype})
+    count = np.arange(summed.height)
+    keys = pl.DataFrame([pl.Series(ORDER, count, dtype=pl.Int64), *(summed[label] for label in wanted)])
+    rows = pl.DataFrame([pl.Series(TABLE, count, dtype=pl.Int32), summed["\0value"].alias("_value")])
+    return Block(_sum_columns(_TYPES[kind], wanted), ("_start", "_stop", *wanted), _bounded(keys, scan), rows)
+
+
+def _sum_columns(kind: ColumnType, wanted: Sequence[str]) -> Columns:
+    return (
         Column("_start", ColumnType.TIME),
         Column("_stop", ColumnType.TIME),
         Column("_value", kind),
         *(Column(c, ColumnType.STRING) for c in wanted),
     )
-    return Block(columns, block.key, block.keys, rows)
+
+
+def _summed(block: Block, wanted: Sequence[str]) -> Block:
+    """Partial counts or sums of a group's series into one."""
+    rows = block.rows.group_by(TABLE, maintain_order=True).agg(pl.col("_value").sum())
+    kind = next(c.type for c in block.columns if c.label == "_value")
+    return Block(_sum_columns(kind, wanted), block.key, block.keys, rows)
 
 
 def _group_order(block: Block, table: int, wanted: Sequence[str]) -> tuple[tuple[bool, str], ...]:
