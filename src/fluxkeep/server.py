@@ -59,9 +59,8 @@ from fluxkeep.api.v2 import config as config_endpoints
 from fluxkeep.api.v2 import labels as label_endpoints
 from fluxkeep.audit.chain import ChainKeys
 from fluxkeep.audit.writer import AuditLog
-from fluxkeep.backup.restore import Restores
+from fluxkeep.backup.restore import Restores, resume, settled
 from fluxkeep.backup.snapshot import Backups
-from fluxkeep.backup.store import remove_leftovers
 from fluxkeep.clock import Clock, SystemClock
 from fluxkeep.config.settings import Settings
 from fluxkeep.credentials.hashing import KeyRing
@@ -99,6 +98,9 @@ _FLUSH_SECONDS = 30.0
 
 # How long the data of a deleted bucket may stay on disk.
 _DROP_SECONDS = 1.0
+
+# How often it is looked whether a restore was left unfinished by its client.
+_RESTORE_SECONDS = 60.0
 
 
 def run(settings: Settings) -> None:
@@ -151,17 +153,19 @@ def build(settings: Settings, clock: Clock, house: contextlib.ExitStack) -> Appl
     secure = bool(settings.text("tls-cert"))
     store = MetaStore(_records_path(settings, house), clock)
     house.callback(store.close)
-    remove_leftovers(store.path)
+    replacement = resume(store)
     _make_private_folder(settings.engine_path)
     ids = IdGenerator(clock)
     tenancy = Tenancy.open(store, ids)
     labels = Labels(store, ids)
-    org_secrets = OrgSecrets(store, Seal.load(Path(f"{store.path}.secrets-key")))
+    seal = Seal.load(Path(f"{store.path}.secrets-key"))
+    org_secrets = OrgSecrets(store, seal)
     credential_options = _credential_options(settings)
     credentials = Credentials.open(store, tenancy, ids, clock, credential_options)
     house.callback(credentials.close)
-    engine = Engine(settings.engine_path, clock, _storage_options(settings))
+    engine = Engine(settings.engine_path, clock, _storage_options(settings), replacement=replacement)
     house.callback(engine.close)
+    settled(store)
     metrics.corrupt_files.set_function(lambda: len(engine.corrupt_files))
     rules = PointRules(
         string_bytes_max=None if settings.flag("storage-no-validate-field-size") else STRING_BYTES_MAX,
@@ -177,6 +181,8 @@ def build(settings: Settings, clock: Clock, house: contextlib.ExitStack) -> Appl
     housekeeping.every(_DROP_SECONDS, upkeep.drop_deleted)
     if interval := settings.number("storage-retention-check-interval"):
         housekeeping.every(interval / SECOND, upkeep.enforce_retention)
+    restores = Restores(store, tenancy.buckets, engine, ids, clock, credential_options, seal)
+    housekeeping.every(_RESTORE_SECONDS, restores.give_up_idle)
     house.callback(housekeeping.stop)
     housekeeping.start()
     _watch(metrics, tenancy, credentials, clock)
@@ -201,11 +207,7 @@ def build(settings: Settings, clock: Clock, house: contextlib.ExitStack) -> Appl
         *authorizations.endpoints(credentials.authorizations, tenancy),
         *legacy.endpoints(credentials.legacy, tenancy),
         *resources.endpoints(),
-        *backup.endpoints(
-            Backups(store, tenancy.directory, engine),
-            Restores(store, tenancy.buckets, engine, ids, clock, credential_options),
-            body_bytes_max=limits.body_bytes_max,
-        ),
+        *backup.endpoints(Backups(store, tenancy.directory, engine, seal, credential_options.keys), restores),
         *query.endpoints(queries, tenancy.directory),
         *query_helpers.endpoints(),
         *write.endpoints(ingest, tenancy.directory, body_bytes_max=limits.body_bytes_max),

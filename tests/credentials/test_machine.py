@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import base64
 import copy
+import io
 import os
 import re
 import shutil
@@ -29,9 +30,8 @@ from tests.credentials.model import UNKNOWN, Model, Record, state_of
 
 from fluxkeep.access.decisions import Access
 from fluxkeep.access.permissions import Action, Permission, ResourceType
-from fluxkeep.backup.restore import Restores
+from fluxkeep.backup.restore import Restores, resume, settled
 from fluxkeep.backup.snapshot import Backups
-from fluxkeep.backup.store import remove_leftovers
 from fluxkeep.cli.offline.downgrade import downgrade
 from fluxkeep.cli.offline.recovery import recovery
 from fluxkeep.cli.offline.token_hashing import token_hashing
@@ -43,11 +43,13 @@ from fluxkeep.credentials.services import CredentialOptions
 from fluxkeep.errors import Conflict, Forbidden, Unauthorized
 from fluxkeep.ids import AuthorizationID
 from fluxkeep.instants import SECOND
+from fluxkeep.resources.sealing import Seal
 from fluxkeep.secret import Secret
 from fluxkeep.storage.engine import Engine
 from fluxkeep.tenancy.values import Status
 
 EXAMPLES = int(os.environ.get("MACHINE_EXAMPLES", "50"))
+SEAL = Seal(bytes(32))
 KEYS = [bytes([n]) * 32 for n in range(1, 9)]
 
 # An operation lasts some ten to some hundred ticks and writes some pages of 4 KiB; a start, a migration and erasing
@@ -369,8 +371,8 @@ class Tokens(RuleBasedStateMachine):
         def act(house: House) -> None:
             engine = self.engine(house)
             try:
-                backups = Backups(house.store, house.tenancy.directory, engine)
-                taken.append(backups.metadata(self.operator(house)).records)
+                backups = Backups(house.store, house.tenancy.directory, engine, SEAL, house.options.keys)
+                taken.append(backups.metadata(self.operator(house), Secret(self.model.operator)).records)
             finally:
                 engine.close()
 
@@ -389,8 +391,10 @@ class Tokens(RuleBasedStateMachine):
         def act(house: House) -> None:
             engine = self.engine(house)
             try:
-                restores = Restores(house.store, house.tenancy.buckets, engine, house.ids, house.clock, house.options)
-                restores.records(self.operator(house), upload, Secret(then_true.operator))
+                restores = Restores(
+                    house.store, house.tenancy.buckets, engine, house.ids, house.clock, house.options, SEAL
+                )
+                restores.records(self.operator(house), io.BytesIO(upload), continue_with=Secret(then_true.operator))
             finally:
                 engine.close()
 
@@ -518,7 +522,8 @@ class Tokens(RuleBasedStateMachine):
     def reopen(self, folder: Path, options: CredentialOptions) -> None:
         self.house.clock.advance(ns=1_000_000)
         self.house = House(folder, self.house.clock, options)
-        remove_leftovers(self.house.store.path)
+        resume(self.house.store)
+        settled(self.house.store)
 
     def judge(self, fates: list[Model]) -> None:
         """Follow the one of the states that the store holds; it must be one of them in everything."""

@@ -32,6 +32,7 @@ from fluxkeep.api.limits import Limits
 from fluxkeep.api.pool import WorkerPool
 from fluxkeep.api.responses import COMPATIBLE_VERSION, Stream
 from fluxkeep.api.routing import Match, Router
+from fluxkeep.api.uploads import Upload, buffered
 from fluxkeep.api.urls import parse_query
 from fluxkeep.api.v2.sessions import session_cookie
 from fluxkeep.errors import Abandoned, FluxkeepError, InvalidInput, TooLarge, Unavailable
@@ -219,8 +220,11 @@ class Application:
             return self.router.missing(request.path, match)
         if match.slash and endpoint.style is Style.C and is_guarded(request.path):
             return self.router.redirect(request.method, request.path, request.query_string)
-        call = self._call(request, match, endpoint, access, query, await self._read_body(request))
-        if endpoint.watches:
+        body = b"" if endpoint.streams else await self._read_body(request)
+        call = self._call(request, match, endpoint, access, query, body)
+        if endpoint.streams:
+            response = await self._streamed(request, endpoint, call)
+        elif endpoint.watches:
             response = await self._watched(request, endpoint, call)
         elif endpoint.runs is Runs.LOOP:
             response = endpoint.handler(call)
@@ -231,6 +235,15 @@ class Application:
         if access is not None and access.principal.renewed_until is not None:
             self._renew(request, response, access.principal.renewed_until)
         return response
+
+    async def _streamed(self, request: Incoming, endpoint: Endpoint, call: Call) -> Response:
+        """Run a handler on the pool that reads the body itself."""
+        upload = Upload(request.chunks(), asyncio.get_running_loop())
+        call.upload = buffered(upload)
+        try:
+            return await self._pool.run(endpoint.handler, call)
+        finally:
+            await upload.drain(self.limits.body_bytes_max)
 
     async def _watched(self, request: Incoming, endpoint: Endpoint, call: Call) -> Response:
         """Run a handler on the pool and tell it, by `call.gone`, when the client leaves."""

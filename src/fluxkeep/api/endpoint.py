@@ -9,8 +9,10 @@ as an `Endpoint`, so that the access matrix and its test can walk them all.
 from __future__ import annotations
 
 import enum
+import io
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import IO
 
 from starlette.responses import Response
 
@@ -56,6 +58,7 @@ class Call:
         query: Query parameters; for a repeated name all values in order.
         headers: By lower-case name, without Authorization and Cookie.
         body: The whole body, decompressed where the endpoint says so.
+        upload: The body as it comes in, for an endpoint that `streams`; `body` is then empty.
         access: The caller's decisions; absent behind an open gate.
         client: Remote address without port.
         gone: Whether the client has left; asked from any thread. Calls to an `Endpoint` that
@@ -71,6 +74,7 @@ class Call:
     maybe_access: Access | None = None
     client: str = ""
     gone: Callable[[], bool] = never
+    upload: IO[bytes] = field(default_factory=io.BytesIO)
 
     @property
     def access(self) -> Access:
@@ -104,6 +108,8 @@ class Endpoint:
             then finds them in `call.headers`.
         packs: The answer may be gzip where the client accepts it, and varies by that.
         watches: The handler, on the pool, asks `call.gone`; costs a task a request.
+        streams: The handler, on the pool, reads `call.upload` itself, of whatever length; it checks
+            the caller first.
     """
 
     method: str
@@ -116,3 +122,4 @@ class Endpoint:
     own_credentials: bool = False
     packs: bool = False
     watches: bool = False
+    streams: bool = False

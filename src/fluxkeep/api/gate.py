@@ -19,6 +19,7 @@ from typing import Protocol
 
 from fluxkeep.access.decisions import Access, Principal
 from fluxkeep.errors import FluxkeepError, TooManyRequests, Unauthorized, Unavailable
+from fluxkeep.logs import get_logger
 from fluxkeep.secret import Secret
 
 SESSION_COOKIE = "influxdb-oss-session"
@@ -40,7 +41,7 @@ class Recognizer(Protocol):
         """
         ...
 
-    def session(self, key: Secret) -> Principal:
+    def session(self, key: Secret, client: str) -> Principal:
         """The principal of a session key; raises as `token`."""
         ...
 
@@ -64,18 +65,19 @@ def recognize_v2(recognizer: Recognizer, headers: Mapping[str, str], client: str
         Unauthorized: No credential, or one that is not known.
         Forbidden: The user is inactive.
     """
-    secret = _v2_token(headers)
+    secret = v2_token(headers)
     if secret is not None:
         return Access(recognizer.token(secret, client))
     key = session_key(headers)
     if key is None:
+        _log_missing(client)
         raise Unauthorized(reason="missing-credential")
-    return Access(recognizer.session(key))
+    return Access(recognizer.session(key, client))
 
 
 def recognize_cached(recognizer: Recognizer, headers: Mapping[str, str]) -> Access | None:
     """The caller, where the request has a v2 token that was seen lately; this may run on the event loop."""
-    secret = _v2_token(headers)
+    secret = v2_token(headers)
     principal = recognizer.cached(secret) if secret is not None else None
     return Access(principal) if principal is not None else None
 
@@ -96,13 +98,21 @@ def recognize_v1(
             principal = recognizer.v1(user, Secret(password), client)
         else:
             principal = _from_v1_header(recognizer, headers.get("authorization", ""), client)
-    except (_Unreadable, TooManyRequests, Unavailable):
+    except _Unreadable:
+        _log_missing(client)
+        raise
+    except (TooManyRequests, Unavailable):
         raise
     except FluxkeepError as error:
         raise Unauthorized("Unauthorized", reason=getattr(error, "reason", "unknown-token")) from None
     if not principal.active:
         raise Unauthorized("Unauthorized", reason="inactive-token")
     return Access(principal)
+
+
+def _log_missing(client: str) -> None:
+    # As the rooms log what they refuse; here nothing was there that they could look at.
+    get_logger("api").info("authentication.refused", client=client, reason="missing-credential", authorization_id=None)
 
 
 def session_key(headers: Mapping[str, str]) -> Secret | None:
@@ -114,7 +124,8 @@ def session_key(headers: Mapping[str, str]) -> Secret | None:
     return None
 
 
-def _v2_token(headers: Mapping[str, str]) -> Secret | None:
+def v2_token(headers: Mapping[str, str]) -> Secret | None:
+    """What an Authorization header has as `Token` or `Bearer`; None for any other scheme."""
     authorization = headers.get("authorization", "")
     if authorization[:6].lower() == "token ":
         return Secret(authorization[6:].rstrip(" "))

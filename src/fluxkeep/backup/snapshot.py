@@ -11,10 +11,14 @@ from pathlib import Path
 from typing import Any
 
 from fluxkeep.access.decisions import Access
+from fluxkeep.backup.sealing_key import note_key
 from fluxkeep.backup.store import empty_database, note_shards, scratch
+from fluxkeep.credentials.hashing import KeyRing
 from fluxkeep.errors import NotFound
 from fluxkeep.instants import format_rfc3339
 from fluxkeep.metastore.engine import MetaStore
+from fluxkeep.resources.sealing import Seal
+from fluxkeep.secret import Secret
 from fluxkeep.storage.engine import Engine
 from fluxkeep.storage.shards import Shard, group_duration
 from fluxkeep.tenancy.snapshot import Directory, Snapshot
@@ -40,13 +44,21 @@ class Metadata:
 class Backups:
     """Takes backups for operators."""
 
-    def __init__(self, store: MetaStore, directory: Directory, engine: Engine) -> None:
+    def __init__(
+        self, store: MetaStore, directory: Directory, engine: Engine, seal: Seal, keys: KeyRing | None
+    ) -> None:
         self._store = store
         self._directory = directory
         self._engine = engine
+        self._seal = seal
+        self._keys = keys
 
-    def metadata(self, access: Access) -> Metadata:
+    def metadata(self, access: Access, token: Secret | None) -> Metadata:
         """Records and manifest. Shard groups made by later writes are in neither.
+
+        Args:
+            access: An operator's.
+            token: What the caller presented, if it was a token: with it the secrets can be opened elsewhere.
 
         Raises:
             Unauthorized: The caller is no operator.
@@ -57,16 +69,17 @@ class Backups:
             copy = Path(folder) / "records"
             self._store.backup(copy)
             note_shards(copy, shards)
+            note_key(copy, self._seal, token, self._keys)
             records = copy.read_bytes()
         return Metadata(records, empty_database(), _manifest(self._directory.now, shards))
 
-    def records(self, access: Access) -> bytes:
+    def records(self, access: Access, token: Secret | None) -> bytes:
         """The snapshot of the records alone.
 
         Raises:
             Unauthorized: The caller is no operator.
         """
-        return self.metadata(access).records
+        return self.metadata(access, token).records
 
     def shard(self, access: Access, identifier: int, since_ns: int | None = None) -> Iterator[bytes]:
         """A shard group as a tar, in pieces.

@@ -31,10 +31,11 @@ _TAG_BYTES = 32
 class Seal:
     """Seals and opens values with one key."""
 
-    __slots__ = ("_cipher_key", "_tag_key")
+    __slots__ = ("_cipher_key", "_key", "_tag_key")
 
     def __init__(self, key: bytes) -> None:
         assert len(key) == _KEY_BYTES
+        self._key = key
         self._cipher_key = hmac.digest(key, b"fluxkeep org secret cipher", "sha256")
         self._tag_key = hmac.digest(key, b"fluxkeep org secret tag", "sha256")
 
@@ -58,6 +59,19 @@ class Seal:
         if len(key) != _KEY_BYTES:
             raise Corruption("the key of organizations' secrets is damaged", file=str(path))
         return cls(key)
+
+    def wrapped(self, under: Seal, place: str) -> bytes:
+        """This key, sealed with another; `unwrap` is the way back."""
+        return under.seal(Secret(self._key.hex()), place)
+
+    @classmethod
+    def unwrap(cls, wrapped: bytes, under: Seal, place: str) -> Self:
+        """The key that was sealed.
+
+        Raises:
+            Corruption: Not with this other key, or damaged since.
+        """
+        return cls(bytes.fromhex(under.open(wrapped, place).reveal()))
 
     def seal(self, value: Secret, place: str) -> bytes:
         """The value as it is stored at `place`; never the same twice."""

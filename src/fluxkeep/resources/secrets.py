@@ -5,11 +5,12 @@ Source: http-api.md §3.1.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterable, Mapping
 
 from fluxkeep.access.decisions import Access
 from fluxkeep.access.permissions import Action, Permission, ResourceType
-from fluxkeep.errors import NotFound
+from fluxkeep.errors import Corruption, NotFound
 from fluxkeep.ids import OrgID
 from fluxkeep.metastore.engine import MetaStore
 from fluxkeep.resources import store as rows
@@ -70,6 +71,33 @@ class OrgSecrets:
         with self._store.begin() as work:
             for key in keys:
                 rows.delete_secret(work.connection, org_id, key)
+
+
+def reseal(store: MetaStore, seal: Seal, former: Iterable[Seal]) -> list[tuple[OrgID, str]]:
+    """Bring the secrets of a store that came from elsewhere under a seal.
+
+    Args:
+        store: No server has it open.
+        seal: What they are to open with.
+        former: What they may be sealed with now, besides `seal`.
+
+    Returns:
+        Organization and key of those that open with none; they stay as they are.
+    """
+    seals = (seal, *former)
+    closed: list[tuple[OrgID, str]] = []
+    with store.begin() as work:
+        for org_id, key, sealed in rows.load_secrets(work.connection):
+            place = _place(org_id, key)
+            for one in seals:
+                with contextlib.suppress(Corruption):
+                    value = one.open(sealed, place)
+                    if one is not seal:
+                        rows.put_secret(work.connection, org_id, key, seal.seal(value, place), work.now_ns)
+                    break
+            else:
+                closed.append((org_id, key))
+    return closed
 
 
 def _place(org_id: OrgID, key: str) -> str:

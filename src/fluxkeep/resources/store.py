@@ -90,6 +90,13 @@ def load_secret(connection: Connection, org_id: OrgID, key: str) -> bytes | None
     return sealed
 
 
+def load_secrets(connection: Connection) -> list[tuple[OrgID, str, bytes]]:
+    """Organization, key and sealed value of every secret."""
+    table = org_secrets.c
+    found = connection.execute(select(table.org_id, table.key, table.sealed).order_by(table.org_id, table.key))
+    return [(OrgID(org_id), key, bytes(sealed)) for org_id, key, sealed in found]
+
+
 def put_secret(connection: Connection, org_id: OrgID, key: str, sealed: bytes, now_ns: int) -> None:
     """Insert or overwrite a sealed secret."""
     delete_secret(connection, org_id, key)

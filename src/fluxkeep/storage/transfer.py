@@ -5,20 +5,25 @@
          └─ <bucket>/autogen/<shard>/<id>.series.parquet
 
 An export refers to the live files and keeps them from being removed; reading
-them is left to whoever sends it. A parcel is an export that was read back and
-checked whole: every file named, of the size and checksum that its entry says.
+them is left to whoever sends it. A parcel is an export that was read back, file
+by file into a folder, and checked whole: every file named, with the checksum
+that its entry says. A replacement is what a store holds after a full restore.
 
 Source: http-api.md §26.
 """
 
 from __future__ import annotations
 
-import io
+import os
+import shutil
 import tarfile
+import tempfile
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 import msgspec
 
@@ -27,7 +32,7 @@ from fluxkeep.errors import InvalidInput
 from fluxkeep.storage.catalog import StoredFile
 from fluxkeep.storage.files import Files, device_errors
 from fluxkeep.storage.flush import data_path, series_path
-from fluxkeep.storage.manifest import FileEntry, TombstoneEntry, tombstone_entry
+from fluxkeep.storage.manifest import FileEntry, ShardEntry, TombstoneEntry, tombstone_entry
 from fluxkeep.storage.parquet_files import FORMAT_VERSION
 from fluxkeep.storage.shards import Shard
 from fluxkeep.storage.tombstones import Tombstone
@@ -35,6 +40,7 @@ from fluxkeep.storage.tombstones import Tombstone
 FORMAT = 1
 _INDEX = "entries.json"
 _BLOCK_BYTES = 1 << 20
+_RECEIVING = ".receiving-"
 
 
 class _Contents(msgspec.Struct, frozen=True, kw_only=True):
@@ -104,13 +110,34 @@ def export_of(shard: Shard, stored: Sequence[StoredFile], tombstones: Sequence[T
     )
 
 
+class Replacement(msgspec.Struct, frozen=True, kw_only=True):
+    """What is to stand in the place of everything a store holds.
+
+    Attributes:
+        shards: The shard groups, with their ids.
+        files, tombstones: As adopted; the files are in the data folder, and the manifest does not name them yet.
+        next_file: File numbers below were given out.
+        sequence: WAL records with lower numbers are void.
+    """
+
+    shards: tuple[ShardEntry, ...]
+    files: tuple[FileEntry, ...] = ()
+    tombstones: tuple[TombstoneEntry, ...] = ()
+    next_file: int = 0
+    sequence: int = 0
+
+
 @dataclass(frozen=True, slots=True)
 class ShardParcel:
-    """An export that was received and checked."""
+    """An export that was received and checked.
+
+    Attributes:
+        paths: Where the received data file and index of an entry are, by its id; synced.
+    """
 
     entries: tuple[FileEntry, ...]
     tombstones: tuple[TombstoneEntry, ...]
-    contents: Mapping[int, tuple[bytes, bytes]]
+    paths: Mapping[int, tuple[Path, Path]]
 
     def adopt(
         self, shard: Shard, first_file: int, first_sequence: int
@@ -142,57 +169,106 @@ class ShardParcel:
         return entries, tombstones, max(numbers) - min(numbers) + 1
 
 
-def unpack_shard(tar: bytes) -> ShardParcel:
-    """Read an exported shard group back and check all of it.
+@contextmanager
+def receiving(engine: Path) -> Iterator[Path]:
+    """A folder for what is received, on the device of the data, gone when it is left.
+
+    Raises:
+        DeviceFull, DeviceFailure: The device.
+    """
+    with device_errors("making a folder for restored files"):
+        folder = tempfile.mkdtemp(dir=engine, prefix=_RECEIVING)
+    try:
+        yield Path(folder)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def remove_received(engine: Path) -> None:
+    """Remove folders of a process that was killed while it received."""
+    for folder in engine.glob(f"{_RECEIVING}*"):
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def receive_shard(tar: IO[bytes], folder: Path) -> ShardParcel:
+    """Read an exported shard group back into a folder and check all of it; no file is held in memory.
 
     Raises:
         InvalidInput: Not such a tar, cut off, of an unknown format, or a file that is not what its entry says.
+        DeviceFull, DeviceFailure: The device.
     """
-    files: dict[str, bytes] = {}
+    contents: _Contents | None = None
+    awaited: dict[str, int] = {}
     try:
-        with tarfile.open(fileobj=io.BytesIO(tar), mode="r:") as archive:
+        with tarfile.open(fileobj=tar, mode="r|", bufsize=_BLOCK_BYTES) as archive:
             for member in archive:
                 content = archive.extractfile(member) if member.isfile() else None
-                if content is not None:
-                    files[member.name.rpartition("/")[2]] = content.read()
+                if content is None:
+                    continue
+                name = member.name.rpartition("/")[2]
+                if contents is None:
+                    contents = _contents(name, content)
+                    for entry in contents.files:
+                        awaited[f"{entry.id}.parquet"] = entry.data_crc
+                        awaited[f"{entry.id}.series.parquet"] = entry.index_crc
+                elif (checksum := awaited.pop(name, None)) is None:
+                    raise InvalidInput(f"the backup of a shard holds {name!r}, which its entries.json does not name")
+                elif _received(content, folder / name) != checksum:
+                    identifier = name.partition(".")[0]
+                    raise InvalidInput(f"the backup of a shard is damaged: file {identifier} has another checksum")
     except (tarfile.TarError, EOFError) as error:
-        if tar == bytes(2 * tarfile.BLOCKSIZE):
-            return ShardParcel((), (), {})
-        raise InvalidInput("the body is not a backup of a shard: it is no tar archive") from error
-    if not files:
+        if contents is None:
+            raise InvalidInput("the body is not a backup of a shard: it is no tar archive") from error
+        raise InvalidInput(f"the backup of a shard is cut off: {error}") from error
+    if awaited:
+        identifier = next(iter(awaited)).partition(".")[0]
+        raise InvalidInput(f"the backup of a shard is cut off: file {identifier} is missing")
+    if contents is None:
         return ShardParcel((), (), {})
-    if _INDEX not in files:
+    return ShardParcel(
+        contents.files,
+        contents.tombstones,
+        {e.id: (folder / f"{e.id}.parquet", folder / f"{e.id}.series.parquet") for e in contents.files},
+    )
+
+
+def _contents(name: str, content: IO[bytes]) -> _Contents:
+    if name != _INDEX:
         raise InvalidInput("the body is not a backup of a shard that this server can read: it has no entries.json")
     try:
-        contents = msgspec.json.decode(files[_INDEX], type=_Contents)
+        contents = msgspec.json.decode(content.read(), type=_Contents)
     except msgspec.MsgspecError as error:
         raise InvalidInput(f"the backup of a shard has an entries.json that cannot be read: {error}") from error
     if contents.format != FORMAT or any(entry.format != FORMAT_VERSION for entry in contents.files):
         raise InvalidInput(f"the backup of a shard has format {contents.format}, which this server cannot read")
-    bytes_of: dict[int, tuple[bytes, bytes]] = {}
-    for entry in contents.files:
-        data, index = files.get(f"{entry.id}.parquet"), files.get(f"{entry.id}.series.parquet")
-        if data is None or index is None:
-            raise InvalidInput(f"the backup of a shard is cut off: file {entry.id} is missing")
-        if zlib.crc32(data) != entry.data_crc or zlib.crc32(index) != entry.index_crc:
-            raise InvalidInput(f"the backup of a shard is damaged: file {entry.id} has another checksum")
-        bytes_of[entry.id] = (data, index)
-    return ShardParcel(contents.files, contents.tombstones, bytes_of)
+    return contents
 
 
-def write_parcel(files: Files, folder: Path, parcel: ShardParcel, entries: Sequence[FileEntry]) -> None:
-    """Write a parcel's files under their adopted names, synced; the manifest does not name them yet.
+def _received(content: IO[bytes], path: Path) -> int:
+    """Write a file, synced, and give the CRC-32 of its bytes."""
+    checksum = 0
+    with device_errors("writing restored files"), path.open("xb") as file:
+        while block := content.read(_BLOCK_BYTES):
+            checksum = zlib.crc32(block, checksum)
+            file.write(block)
+        file.flush()
+        os.fsync(file.fileno())
+    return checksum
+
+
+def place_parcel(files: Files, folder: Path, parcel: ShardParcel, entries: Sequence[FileEntry]) -> None:
+    """Move a parcel's files to their adopted names, synced; the manifest does not name them yet.
 
     Raises:
-        DeviceFull, DeviceFailure: Some may be left behind; the caller discards `entries`.
+        DeviceFull, DeviceFailure: Some may be there; the caller discards `entries`.
     """
-    with device_errors("writing restored files"):
+    with device_errors("placing restored files"):
         for source, entry in zip(parcel.entries, entries, strict=True):
-            data, index = parcel.contents[source.id]
+            data, index = parcel.paths[source.id]
             path = data_path(folder, entry.bucket, entry.shard, entry.id)
             files.make_directory(path.parent)
-            files.write(path, data)
-            files.write(series_path(folder, entry.bucket, entry.shard, entry.id), index)
+            files.rename(data, path)
+            files.rename(index, series_path(folder, entry.bucket, entry.shard, entry.id))
             files.sync_directory(path.parent)
 
 

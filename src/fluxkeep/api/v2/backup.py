@@ -9,23 +9,30 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Iterator
+from typing import IO
 
 import msgspec
 from starlette.responses import Response
 
 from fluxkeep.api.bodies import BadBody, decode_json
-from fluxkeep.api.compression import accepts_gzip, pack_chunks, unpack
+from fluxkeep.api.compression import accepts_gzip, pack_chunks
 from fluxkeep.api.endpoint import Call, Endpoint, Style
+from fluxkeep.api.gate import v2_token
 from fluxkeep.api.responses import Stream, encode_json, json_response
+from fluxkeep.api.uploads import Unpacked, buffered
 from fluxkeep.backup.restore import BucketEntry, Restores, ShardGroup
 from fluxkeep.backup.snapshot import Backups
-from fluxkeep.errors import Internal, InvalidInput, NotFound, TooLarge
+from fluxkeep.errors import Internal, InvalidInput, NotFound
 from fluxkeep.ids import OrgID
 from fluxkeep.instants import parse_rfc3339
 from fluxkeep.secret import Secret
 
 _LEVELS = ("default", "full", "speedy", "none")
 _CONTINUE = "x-fluxkeep-continue-token"
+# Additions of ours: an upload of records begins a stage, whose name the next requests bear; the upload of
+# the second store ends it. Without them the server does as the reference.
+_RESTORE, _STAGED = "x-fluxkeep-restore", "staged"
+_STAGE = "x-fluxkeep-stage"
 # What the reference says where it has no text of its own.
 _UNEXPLAINED = "An internal error has occurred - check server logs"
 
@@ -54,13 +61,13 @@ class _Manifest(msgspec.Struct):
     policies: list[_Policy] = msgspec.field(default_factory=list, name="retentionPolicies")
 
 
-def endpoints(backups: Backups, restores: Restores, *, body_bytes_max: int) -> list[Endpoint]:
+def endpoints(backups: Backups, restores: Restores) -> list[Endpoint]:
     """Every operation of both families."""
 
     def metadata(call: Call) -> Response:
         call.access.require_operator()
         level = _level(call)
-        taken = backups.metadata(call.access)
+        taken = backups.metadata(call.access, v2_token(call.headers))
         boundary = secrets.token_hex(30)
         parts = _multipart(
             boundary,
@@ -71,7 +78,10 @@ def endpoints(backups: Backups, restores: Restores, *, body_bytes_max: int) -> l
         return _sent(call, parts, f"multipart/mixed; boundary={boundary}", level)
 
     def records(call: Call) -> Response:
-        return Stream(iter((backups.records(call.access),)), headers={"content-type": "application/octet-stream"})
+        return Stream(
+            iter((backups.records(call.access, v2_token(call.headers)),)),
+            headers={"content-type": "application/octet-stream"},
+        )
 
     def shard(call: Call) -> Response:
         call.access.require_operator()
@@ -87,13 +97,23 @@ def endpoints(backups: Backups, restores: Restores, *, body_bytes_max: int) -> l
     def restore_records(call: Call) -> Response:
         call.access.require_operator()
         token = call.headers.get(_CONTINUE)
-        upload = _body(call, body_bytes_max)
-        returned = restores.records(call.access, upload, Secret(token) if token else None)
-        return json_response({"token": returned.reveal()})
+        restored = restores.records(
+            call.access,
+            _upload(call),
+            continue_with=Secret(token) if token else None,
+            presented=v2_token(call.headers),
+            staged=call.headers.get(_RESTORE) == _STAGED,
+        )
+        shown: dict[str, object] = {"token": restored.token.reveal()}
+        if restored.stage:
+            shown["stage"] = restored.stage
+        if restored.closed_secrets:
+            shown["closedSecrets"] = [{"orgID": org_id, "key": key} for org_id, key in restored.closed_secrets]
+        return json_response(shown)
 
     def restore_second(call: Call) -> Response:
         call.access.require_operator()
-        restores.second(call.access, _body(call, body_bytes_max))
+        restores.second(call.access, _upload(call), call.headers.get(_STAGE, ""))
         return Response(None, 200)
 
     def restore_bucket(call: Call) -> Response:
@@ -106,7 +126,7 @@ def endpoints(backups: Backups, restores: Restores, *, body_bytes_max: int) -> l
     def restore_shard(call: Call) -> Response:
         call.access.require_operator()
         try:
-            restores.shard(call.access, int(call.params["shard"]), _body(call, body_bytes_max))
+            restores.shard(call.access, int(call.params["shard"]), _upload(call), call.headers.get(_STAGE, ""))
         except (ValueError, NotFound):
             raise Internal(_UNEXPLAINED) from None
         return Response(None, 200)
@@ -122,7 +142,16 @@ def endpoints(backups: Backups, restores: Restores, *, body_bytes_max: int) -> l
         ("POST", "/api/v2/restore/shards/{shard}", restore_shard),
     )
     return [
-        Endpoint(method=method, path=path, handler=handler, style=Style.C, needs="operator permissions")
+        Endpoint(
+            method=method,
+            path=path,
+            handler=handler,
+            style=Style.C,
+            needs="operator permissions",
+            # A token wraps and unwraps the key of the secrets.
+            own_credentials=handler in (metadata, records, restore_records),
+            streams=handler in (restore_records, restore_second, restore_shard),
+        )
         for method, path, handler in table
     ]
 
@@ -152,17 +181,10 @@ def _multipart(boundary: str, *parts: tuple[str, str, bytes]) -> Iterator[bytes]
     yield f"--{boundary}--\r\n".encode()
 
 
-def _body(call: Call, bytes_max: int) -> bytes:
-    encoding = call.headers.get("content-encoding", "")
-    if encoding != "gzip":
-        return call.body
-    try:
-        return unpack(call.body, encoding, bytes_max)
-    except TooLarge:
-        raise
-    except (InvalidInput, Internal) as error:
-        reason = error.message.removeprefix("unable to read data: ")
-        raise InvalidInput(f"failed to decode gzip request body: {reason}") from None
+def _upload(call: Call) -> IO[bytes]:
+    if call.headers.get("content-encoding", "") != "gzip":
+        return call.upload
+    return buffered(Unpacked(call.upload))
 
 
 def _entry(manifest: _Manifest) -> BucketEntry:
