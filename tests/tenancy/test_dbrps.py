@@ -6,8 +6,10 @@ import pytest
 
 from fluxkeep.access.decisions import Access, Principal
 from fluxkeep.access.permissions import Action, Permission, PermissionSet, ResourceType
+from fluxkeep.clock import ManualClock
 from fluxkeep.errors import Conflict, InvalidInput, NotFound, Unauthorized
-from fluxkeep.ids import DBRPID, BucketID, OrgID, UserID
+from fluxkeep.ids import DBRPID, BucketID, IdGenerator, OrgID, UserID
+from fluxkeep.metastore.engine import MetaStore
 from fluxkeep.tenancy.dbrps import DBRPFilter
 from fluxkeep.tenancy.services import Tenancy
 from fluxkeep.tenancy.values import DBRP, Bucket, Organization
@@ -128,6 +130,21 @@ def test_a_mapping_goes_with_its_bucket(tenancy: Tenancy, operator: Access, acme
     tenancy.buckets.delete(operator, bucket.id)
     assert tenancy.dbrps.list_(operator, acme.id, DBRPFilter(database="d")) == []
     assert tenancy.directory.now.dbrps.by_id == {}
+
+
+def test_the_default_of_a_bucket_that_goes_passes_on(
+    tenancy: Tenancy, operator: Access, acme: Organization, bucket: Bucket, store: MetaStore, clock: ManualClock
+) -> None:
+    other = tenancy.buckets.create(operator, org_id=acme.id, name="other")
+    for policy, target in (("short", bucket), ("long", other), ("longest", other)):
+        tenancy.dbrps.create(
+            operator, org_id=acme.id, bucket_id=target.id, database="db", retention_policy=policy, default=False
+        )
+    tenancy.buckets.delete(operator, bucket.id)
+    left = tenancy.dbrps.list_(operator, acme.id, DBRPFilter(database="db"))
+    assert [(one.retention_policy, one.default) for one in left] == [("long", True), ("longest", False)]
+    reread = Tenancy.open(store, IdGenerator(clock))
+    assert reread.dbrps.list_(operator, acme.id, DBRPFilter(database="db")) == left
 
 
 def test_permissions_are_the_buckets(tenancy: Tenancy, operator: Access, acme: Organization, bucket: Bucket) -> None:

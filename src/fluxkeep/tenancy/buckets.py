@@ -17,6 +17,7 @@ from fluxkeep.metastore.engine import MetaStore
 from fluxkeep.metastore.events import BucketChanged, BucketDeleted
 from fluxkeep.metastore.unit_of_work import UnitOfWork
 from fluxkeep.tenancy import store as rows
+from fluxkeep.tenancy.dbrps import pass_on_default
 from fluxkeep.tenancy.listing import WHOLE, Window, cut
 from fluxkeep.tenancy.snapshot import Directory
 from fluxkeep.tenancy.values import (
@@ -226,6 +227,8 @@ class Buckets:
     def delete(self, access: Access, bucket_id: BucketID) -> None:
         """Delete the bucket with mappings, members and labels; storage hears of it and drops the data.
 
+        A database whose default mapping goes with it takes its first other one for that.
+
         Raises:
             NotFound: `bucket not found`.
             Unauthorized: Without permission to write it.
@@ -237,7 +240,10 @@ class Buckets:
             access.require(bucket.to_write)
             if bucket.is_system:
                 raise InvalidInput("system buckets cannot be deleted")
+            mapped = [one for one in draft.now.dbrps.by_id.values() if one.bucket_id == bucket_id]
             draft.drop_bucket(bucket_id)
+            for mapping in mapped:
+                pass_on_default(draft, mapping)
             work.emit(BucketDeleted(bucket.org_id, bucket_id))
 
     def list_deleted(self) -> list[BucketID]:

@@ -204,9 +204,14 @@ class DBRPs:
             access.require(mapping.permission(Action.WRITE))
             _check_stored(mapping)
             draft.drop_dbrp(dbrp_id)
-            siblings = _siblings(draft, mapping)
-            if mapping.default and siblings:
-                draft.put_dbrp(replace(siblings[0], default=True))
+            pass_on_default(draft, mapping)
+
+
+def pass_on_default(draft: Draft, gone: DBRP) -> None:
+    """Make the first other mapping of its database the default, if the one that went was it."""
+    siblings = _siblings(draft, gone)
+    if gone.default and siblings:
+        draft.put_dbrp(replace(siblings[0], default=True))
 
 
 def _mappings(now: Snapshot, org_id: OrgID) -> Iterator[DBRP]:
