@@ -65,14 +65,8 @@ lint:
 bench: $(STAMPS)/dev $(STAMPS)/install ## Measure, beside Debian's influxdb and victoria-metrics where installed
 	$(BIN)/python -m benchmarks
 
-# A copy, and without the import hook of the editable installation, which would find the sources that are not mutated.
-mutation: $(STAMPS)/dev $(STAMPS)/install ## Mutate decisions and credentials, and list the mutants that no test notices
-	rm -rf $(STAMPS)/mutation && mkdir -p $(STAMPS)/mutation/src $(STAMPS)/mutation/tests $(STAMPS)/mutation/hook
-	cp -r src/fluxkeep $(STAMPS)/mutation/src && cp -r tests/access tests/credentials $(STAMPS)/mutation/tests
-	cp tests/credentials/mutation.toml $(STAMPS)/mutation/pyproject.toml
-	printf '%s\n' 'import sys' 'sys.meta_path[:] = [one for one in sys.meta_path if not type(one).__module__.startswith("_editable")]' \
-		'sys.path.remove("$(CURDIR)/src") if "$(CURDIR)/src" in sys.path else None' >$(STAMPS)/mutation/hook/sitecustomize.py
-	cd $(STAMPS)/mutation && export PYTHONPATH="$$PWD/hook" && $(CURDIR)/$(BIN)/mutmut run --max-children 2; $(CURDIR)/$(BIN)/mutmut results
+mutation: $(STAMPS)/dev $(STAMPS)/install ## Mutate access and credentials (or MODULES="..."); fail on a mutant nobody notices or explains
+	nice $(BIN)/python tests/credentials/mutation.py $(if $(AGAIN),--again) $(MODULES)
 
 format: $(STAMPS)/dev ## Format the sources and fix what can be fixed
 	$(BIN)/ruff format .

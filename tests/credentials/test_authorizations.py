@@ -343,8 +343,16 @@ def test_rotating_again(house: House, clock: ManualClock) -> None:
     assert works(house, secret(used))
     assert works(house, secret(newest))
     assert not works(house, secret(used))
-    assert says(house.authorizations.rotate, house.operator, old.record.id, -1)[0] == "invalid"
-    assert says(house.authorizations.rotate, house.operator, old.record.id, 366 * 86_400 + 1)[0] == "invalid"
+
+
+def test_a_grace_is_at_most_a_year(house: House) -> None:
+    record = house.mint().record
+    text = "gracePeriodSeconds must be between 0 and 31622400"
+    for wrong in (-1, 366 * 86_400 + 1):
+        assert says(house.authorizations.rotate, house.operator, record.id, wrong) == ("invalid", text)
+    assert not house.authorizations.get(house.operator, record.id).record.rotating
+    longest = house.authorizations.rotate(house.operator, record.id, 366 * 86_400)
+    assert longest.record.grace_ns == 366 * 86_400 * SECOND
 
 
 def test_regeneration_ends_every_older_secret_at_once(house: House) -> None:
@@ -383,9 +391,13 @@ def test_revocation_is_for_good_and_keeps_the_record(tmp_path: Path, hashed: boo
     assert record.token is None
     assert says(house.access, secret(new)) == ("unauthorized", "token is inactive")
     assert says(house.access, secret(shown)) == ("unauthorized", "unauthorized access")
-    assert says(house.authorizations.update, house.operator, record.id, Change(status="active"))[0] == "conflict"
-    with pytest.raises(Conflict):
-        house.authorizations.regenerate(house.operator, record.id)
+    assert says(house.authorizations.update, house.operator, record.id, Change(status="active")) == (
+        "conflict",
+        "a revoked authorization cannot be activated",
+    )
+    no_secret = ("conflict", "a revoked authorization gets no new secret")
+    assert says(house.authorizations.regenerate, house.operator, record.id) == no_secret
+    assert says(house.authorizations.rotate, house.operator, record.id, 0) == no_secret
     house.clock.advance(seconds=1)
     assert house.authorizations.revoke(house.operator, record.id).record.revoked_at == record.revoked_at
     house.authorizations.update(house.operator, record.id, Change(description="kept for audit"))

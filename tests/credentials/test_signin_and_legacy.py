@@ -85,6 +85,22 @@ def test_setting_another_s_password(house: House) -> None:
     house.passwords.sign_in("second", Secret("longenough"), CLIENT)
 
 
+def test_a_user_who_goes_while_the_password_is_hashed_gets_none(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    user = house.tenancy.users.create(house.operator, name="second")
+
+    def slow(password: Secret) -> str:
+        house.tenancy.users.delete(house.operator, user.id)
+        return hash_password(password)
+
+    monkeypatch.setattr("fluxkeep.credentials.signin.hash_password", slow)
+    assert says(house.passwords.change, house.operator, user.id, Secret("longenough")) == (
+        "forbidden",
+        "your userID is incorrect",
+    )
+    with house.store.read() as connection:
+        assert rows.password_of(connection, user.id) is None
+
+
 def test_strong_passwords_are_asked_for_at_sign_in_too(house: House) -> None:
     user = house.tenancy.users.create(house.operator, name="second")
     house.passwords.change(house.operator, user.id, Secret("longenough"))
@@ -217,3 +233,24 @@ def test_a_password_made_for_one_is_not_another_s(house: House) -> None:
     house.legacy.set_password(house.operator, two.id, Secret("password-of-two"))
     assert house.authenticator.v1("one", Secret("password-of-one"), CLIENT).authorization_id == one.id
     assert says(house.authenticator.v1, "two", Secret("password-of-one"), CLIENT) == ("unauthorized", "Unauthorized")
+
+
+def test_an_old_password_cannot_be_found_by_trying(tmp_path: Path) -> None:
+    house = House(tmp_path / "tried", ManualClock(), CredentialOptions(throttle=ThrottleOptions(burst=2)))
+    made = house.set_up()
+    with capture_logs() as logged:
+        for _ in range(2):
+            with pytest.raises(Forbidden, match="incorrect"):
+                house.passwords.change_own(made.user.id, Secret("wrong"), Secret("long-enough-1"), "10.0.0.9")
+        with pytest.raises(TooManyRequests):
+            house.passwords.change_own(made.user.id, Secret("wrong"), Secret("long-enough-1"), "10.0.0.9")
+    assert [(one["client"], one["reason"]) for one in logged] == [("10.0.0.9", "wrong-password")] * 3
+    # The right one is never held up, and from elsewhere the count is another.
+    house.passwords.change_own(made.user.id, Secret(PASSWORD), Secret("long-enough-1"), "10.0.0.9")
+    house.close()
+
+
+def test_a_refused_session_is_logged_with_its_address(house: House) -> None:
+    with capture_logs() as logged, pytest.raises(Unauthorized):
+        house.authenticator.session(Secret("no-such-key"), "10.0.0.9")
+    assert [(one["client"], one["reason"]) for one in logged] == [("10.0.0.9", "unknown-token")]
