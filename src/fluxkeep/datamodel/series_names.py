@@ -20,6 +20,9 @@ from fluxkeep.datamodel.reader import FieldSeries
 
 Int64s = npt.NDArray[np.int64]
 
+# Up to so many are looked at one by one: columns have a fixed cost.
+_FEW = 8
+
 
 @dataclass(frozen=True, slots=True)
 class SeriesNames:
@@ -43,7 +46,7 @@ class ColumnarSeries(Protocol):
 
 def names_of(series: Sequence[FieldSeries], ordinals: Int64s, labels: Sequence[str] | None = None) -> SeriesNames:
     """The names of some of a scan's field series, by their ordinals; of the labels only where given."""
-    if isinstance(series, ColumnarSeries):
+    if len(ordinals) > _FEW and isinstance(series, ColumnarSeries):
         return series.names(ordinals, labels)
     chosen = [series[at] for at in ordinals.tolist()]
     tags = [dict(one.tags) for one in chosen]

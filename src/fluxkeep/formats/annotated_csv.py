@@ -15,6 +15,7 @@ from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -39,6 +40,10 @@ _TYPES = {
     "dateTime:RFC3339Nano": ColumnType.TIME,
 }
 Int64s = npt.NDArray[np.int64]
+
+# Where runs are short, so many pieces go out as one; a run of so many rows goes out by itself.
+_PIECES = 512
+_PIECE_ROWS = 512
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,20 +95,17 @@ def encode_error(message: str, dialect: Dialect, *, after_tables: bool) -> bytes
     return (("\r\n" if after_tables else "") + text).encode()
 
 
-@dataclass(frozen=True, slots=True)
-class _Stretch:
-    """Tables [start, stop) of a block that stand together in the answer: all with rows, or one without."""
+class _Stretch(NamedTuple):
+    """Tables [start, stop) of a block that stand together in the answer: all with rows, or one without.
+
+    Its rows are [first, last). There may be as many as tables, so it is a plain tuple.
+    """
 
     block: Block
     start: int
     stop: int
     first: int
     last: int
-
-    @property
-    def is_empty(self) -> bool:
-        """Whether it is a table without rows."""
-        return self.first == self.last
 
 
 def _encode_result(result: Result, dialect: Dialect) -> Iterator[bytes]:
@@ -115,10 +117,11 @@ def _encode_result(result: Result, dialect: Dialect) -> Iterator[bytes]:
     previous: tuple[tuple[Column, ...], frozenset[str]] | None = None
     number = 0
     lead = b""
+    pieces: list[bytes] = []
     for stretch in stretches:
         block = stretch.block
-        if stretch.is_empty:
-            yield lead + _schema(block, result.name, dialect, number, stretch.start).encode()
+        if stretch.first == stretch.last:
+            pieces += (lead, _schema(block, result.name, dialect, number, stretch.start).encode())
             previous = None
         else:
             shape = shapes.get(id(block))
@@ -126,11 +129,22 @@ def _encode_result(result: Result, dialect: Dialect) -> Iterator[bytes]:
                 shape = shapes[id(block)] = (block.columns, frozenset(block.key))
                 schemas[id(block)] = _schema(block, result.name, dialect, None, None).encode()
             if previous is not shape and previous != shape:
-                yield lead + schemas[id(block)]
+                pieces += (lead, schemas[id(block)])
             previous = shape
-            yield from rows[id(block)].lines(stretch.first, stretch.last)
+            lines = rows[id(block)].lines(stretch.first, stretch.last)
+            if stretch.last - stretch.first < _PIECE_ROWS:
+                pieces += lines
+            else:
+                yield b"".join(pieces)
+                pieces.clear()
+                yield from lines
         number += stretch.stop - stretch.start
         lead = b"\r\n"
+        if len(pieces) >= _PIECES:
+            yield b"".join(pieces)
+            pieces.clear()
+    if pieces:
+        yield b"".join(pieces)
 
 
 def _stretches(blocks: Sequence[Block]) -> Iterator[_Stretch]:

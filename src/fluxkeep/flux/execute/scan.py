@@ -17,7 +17,7 @@ import polars as pl
 
 from fluxkeep.compute.windows import WindowGrid, clip
 from fluxkeep.datamodel.columns import FieldType
-from fluxkeep.datamodel.predicates import VALUE, And, Compare, Or, Predicate, columns_of
+from fluxkeep.datamodel.predicates import VALUE, And, Compare, Op, Or, Predicate, columns_of
 from fluxkeep.datamodel.reader import Aggregate, FieldSeries, Reader, ScanRequest
 from fluxkeep.datamodel.reader import Scan as Answer
 from fluxkeep.datamodel.series_names import names_of
@@ -46,6 +46,7 @@ def read(reader: Reader, scan: Scan) -> Sequence[Block]:
         time_range=scan.time_range,
         predicate=scan.predicate,
         absent_is_empty=True,
+        fields=fields_of(scan.predicate),
         aggregate=scan.aggregate,
         window=window,
         limit=scan.limit,
@@ -70,6 +71,20 @@ def read(reader: Reader, scan: Scan) -> Sequence[Block]:
     if scan.group is not None:
         return _grouped(blocks, scan)
     return blocks
+
+
+def fields_of(predicate: Predicate | None) -> tuple[str, ...] | None:
+    """The only fields that a predicate can hold for, sorted; None where it does not say."""
+    match predicate:
+        case Compare(column="_field", op=Op.EQ, literal=str(name)):
+            return (name,)
+        case And(operands=operands):
+            known = [set(found) for o in operands if (found := fields_of(o)) is not None]
+            return tuple(sorted(set.intersection(*known))) if known else None
+        case Or(operands=operands):
+            each = [fields_of(o) for o in operands]
+            return tuple(sorted({name for found in each for name in found or ()})) if None not in each else None
+    return None
 
 
 def _collect(answer: Answer) -> dict[FieldType, list[pl.DataFrame]]:
