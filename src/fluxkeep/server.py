@@ -12,7 +12,9 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import gc
 import os
+import resource
 import sys
 import tempfile
 import threading
@@ -109,8 +111,9 @@ def run(settings: Settings) -> None:
     Raises:
         FluxkeepError: The server cannot start; the message says why and is meant for the user.
     """
-    # Whatever this process makes is for its own user's eyes only.
+    # Whatever this process makes is for its own user's eyes only, and its memory, which holds secrets, for nobody's.
     os.umask(0o077)
+    resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
     logs.configure(settings.text("log-level"), sys.stdout)
     log = logs.get_logger("server")
     log.info("welcome", version=COMMIT, log_level=settings.text("log-level"))
@@ -123,6 +126,9 @@ def run(settings: Settings) -> None:
     tls = _tls(settings)
     with _pid_file(settings), contextlib.ExitStack() as house:
         application = build(settings, SystemClock(), house)
+        # What is there now stays: collections during requests need not walk through it.
+        gc.collect()
+        gc.freeze()
 
         def listening() -> None:
             log.info("listening", transport="https" if tls else "http", addr=address.host, port=address.port)

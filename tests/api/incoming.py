@@ -55,7 +55,7 @@ class People:
         self.seen.append(secret.reveal())
         return self._principal(secret.reveal())
 
-    def session(self, key: Secret) -> Principal:
+    def session(self, key: Secret, client: str) -> Principal:
         return self._principal(key.reveal())
 
     def v1(self, username: str, secret: Secret, client: str) -> Principal:

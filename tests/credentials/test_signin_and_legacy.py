@@ -6,15 +6,18 @@ from pathlib import Path
 
 import bcrypt
 import pytest
+from structlog.testing import capture_logs
 from tests.credentials.house import CLIENT, PASSWORD, House, principal
 
 from fluxkeep.access.permissions import Action, Permission, ResourceType
+from fluxkeep.clock import ManualClock
 from fluxkeep.credentials import store as rows
 from fluxkeep.credentials.legacy import NewLegacyAuthorization
 from fluxkeep.credentials.passwords import CLASSES_TEXT, LENGTH_TEXT, hash_password
 from fluxkeep.credentials.services import CredentialOptions
 from fluxkeep.credentials.store import Filter, LegacyAuthorization
-from fluxkeep.errors import FluxkeepError
+from fluxkeep.credentials.throttle import ThrottleOptions
+from fluxkeep.errors import FluxkeepError, Forbidden, TooManyRequests, Unauthorized
 from fluxkeep.ids import AuthorizationID, BucketID, UserID
 from fluxkeep.secret import Secret
 

@@ -226,7 +226,7 @@ class Authenticator:
 
     # --- sessions -----------------------------------------------------------------------------------------------
 
-    def session(self, key: Secret) -> Principal:
+    def session(self, key: Secret, client: str = "-") -> Principal:
         """The principal of a session key, with the user's permissions as they are now.
 
         They are those of the user's memberships, of the user's usable tokens, and of the user over itself.
@@ -237,10 +237,10 @@ class Authenticator:
         """
         session = self._sessions.find(key)
         if session is None:
-            raise self._refuse("-", Unauthorized(reason="unknown-token"))
+            raise self._refuse(client, Unauthorized(reason="unknown-token"))
         user = self._tenancy.users.find(session.user_id)
         if user is None or not user.is_active:
-            raise self._refuse("-", Forbidden(INACTIVE_USER))
+            raise self._refuse(client, Forbidden(INACTIVE_USER))
         now = self._clock.now_ns()
         principal = self._users.get(user.id, now)
         if principal is None:
@@ -328,7 +328,7 @@ class Authenticator:
         self._lookup.close()
 
     def refused(self, client: str, refusal: FluxkeepError) -> FluxkeepError:
-        """Log and count a sign-in that failed; the error to raise for it, which may be that there were too many."""
+        """Log and count a password that was wrong; the error to raise for it, which may be that there were too many."""
         return self._refuse(client, refusal, count=True)
 
     def _refuse(
@@ -339,7 +339,10 @@ class Authenticator:
         authorization: AuthorizationID | None = None,
         count: bool = False,
     ) -> FluxkeepError:
-        reason = refusal.reason if isinstance(refusal, Unauthorized) else "inactive-user"
+        if isinstance(refusal, Unauthorized):
+            reason = refusal.reason
+        else:
+            reason = "inactive-user" if refusal.message == INACTIVE_USER else "wrong-password"
         self._log.info("authentication.refused", client=client, reason=reason, authorization_id=authorization)
         if count:
             self._throttle.failed(client)

@@ -78,17 +78,19 @@ class Passwords:
         if not self._sessions.end(fingerprint(key).hex()):
             raise Unauthorized(reason="unknown-token")
 
-    def change_own(self, user_id: UserID, old: Secret, new: Secret) -> None:
+    def change_own(self, user_id: UserID, old: Secret, new: Secret, client: str = "-") -> None:
         """Change a password by showing the old one; every session of the user ends.
 
         Raises:
             Forbidden: `your username or password is incorrect`.
+            TooManyRequests: It is, and the address has sent too many of those.
             InvalidInput: The new one breaks a rule.
         """
         with self._store.read() as connection:
             stored = rows.password_of(connection, user_id)
         if not verify_password(old, stored):
-            raise Forbidden("your username or password is incorrect")
+            # Whoever got hold of a session must not find the password by trying.
+            raise self._authenticator.refused(client, Forbidden("your username or password is incorrect"))
         self._set(user_id, new)
 
     def change(self, access: Access, user_id: UserID, new: Secret) -> None:

@@ -25,14 +25,14 @@ def endpoints(passwords: Passwords) -> list[Endpoint]:
 
     def change_own(call: Call) -> Response:
         old, new = _old_and_new(call)
-        passwords.change_own(call.access.user_id, old, new)
+        passwords.change_own(call.access.user_id, old, new, call.client)
         return no_content()
 
     def change_by_old(call: Call) -> Response:
         user_id = _user(call)
         old, new = _old_and_new(call)
         call.access.require(user_permission(Action.WRITE, user_id))
-        passwords.change_own(user_id, old, new)
+        passwords.change_own(user_id, old, new, call.client)
         return no_content()
 
     def change(call: Call) -> Response:
