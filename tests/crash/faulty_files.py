@@ -169,12 +169,9 @@ class FaultyFiles:
         if self._live.pop(path, None) is not None:
             self._note("remove", path, None)
 
-    def remove_tree(self, path: Path) -> None:
+    def remove_folder(self, path: Path) -> None:
         self.call(writes=False)
-        self._real.remove_tree(path)
-        for name in [name for name in self._live if path in name.parents]:
-            del self._live[name]
-            self._note("remove", name, None)
+        self._real.remove_folder(path)
 
     def make_directory(self, path: Path) -> None:
         self.call()

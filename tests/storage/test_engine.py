@@ -289,3 +289,49 @@ def test_orphans_are_removed_at_start(tmp_path: Path) -> None:
     open_engine(tmp_path).close()
     assert not orphan.exists()
     assert data.exists()
+
+
+def test_a_replay_that_flushes_on_its_way_loses_no_record_below_a_delete(tmp_path: Path) -> None:
+    """The manifest knows the number of a delete, which is above those of records that wait in later segments."""
+    options = StorageOptions(background=False, wal_segment_bytes=512, memtable_flush_bytes=1)
+    engine = open_engine(tmp_path, options)
+    for n in range(30):
+        write_lines(engine, b"m v=%d %d\n" % (n, n))
+    assert len(list((tmp_path / "wal").glob("*.wal"))) > 3
+    engine.delete(BUCKET.id, TimeRange(100, 200))
+    _kill(engine)
+    again = open_engine(tmp_path, options)
+    assert _values(again) == [("v", n, float(n)) for n in range(30)]
+    _kill(again)
+    assert len(_values(open_engine(tmp_path, options))) == 30
+
+
+def test_a_log_whose_header_was_torn_was_never_written_to(tmp_path: Path) -> None:
+    engine = open_engine(tmp_path)
+    write_lines(engine, b"m v=1 1\n")
+    _kill(engine)
+    for size in (3, 8, 11, 15):
+        (tmp_path / "wal" / f"00000000010{size:02d}.wal").write_bytes(b"fkeepWAL\1\0\0\0\0\0\0\0"[:size] + bytes(100))
+    assert _values(open_engine(tmp_path)) == [("v", 1, 1.0)]
+    assert not list((tmp_path / "wal").glob("*.corrupt"))
+
+
+@pytest.mark.parametrize("raw", [b"", bytes(4096)])
+def test_an_empty_manifest_is_not_taken_for_an_empty_store(tmp_path: Path, raw: bytes) -> None:
+    engine = open_engine(tmp_path)
+    write_lines(engine, b"m v=1 1\n")
+    engine.close()
+    (tmp_path / "data" / "manifest").write_bytes(raw)
+    with pytest.raises(Corruption):
+        open_engine(tmp_path)
+    assert list((tmp_path / "data").glob("*/*/*.parquet"))
+
+
+def test_a_missing_manifest_is_not_taken_for_an_empty_store(tmp_path: Path) -> None:
+    engine = open_engine(tmp_path)
+    write_lines(engine, b"m v=1 1\n")
+    engine.close()
+    (tmp_path / "data" / "manifest").unlink()
+    with pytest.raises(Corruption, match="missing"):
+        open_engine(tmp_path)
+    assert list((tmp_path / "data").glob("*/*/*.parquet"))

@@ -17,7 +17,7 @@ from fluxkeep.ids import BucketID
 from fluxkeep.storage.file_cache import FileCache
 from fluxkeep.storage.files import Files
 from fluxkeep.storage.flush import data_path, series_path
-from fluxkeep.storage.manifest import Edit, FileEntry, Manifest
+from fluxkeep.storage.manifest import NAME, Edit, FileEntry, Manifest
 from fluxkeep.storage.parquet_files import DataFile
 from fluxkeep.storage.series_index import SeriesIndex
 from fluxkeep.storage.shards import Shard, ShardMap
@@ -55,6 +55,8 @@ class Catalog:
         self._stored: dict[int, dict[str, list[StoredFile]]] = {}
         self._indexes: dict[tuple[BucketID, str], SeriesIndex] = {}
         self._types: dict[tuple[int, str], dict[str, FieldType]] = {}
+        # Folders of what was dropped, until they are gone.
+        self._dropped_folders: set[Path] = set()
         for shard in self._manifest.state.shards.values():
             self.shards_of(shard.bucket).add(shard)
         for entry in sorted(self._manifest.state.files.values(), key=lambda e: e.generation):
@@ -163,6 +165,9 @@ class Catalog:
         self.version += 1
         for entry in edit.add_shards:
             self.shards_of(BucketID(entry.bucket)).add(self._manifest.state.shards[entry.id])
+            # A restored one has the number that it had.
+            bucket = self._folder / entry.bucket
+            self._dropped_folders -= {bucket, bucket / str(entry.id)}
         for file in edit.add_files:
             self._open(file)
         for file in dropped:
@@ -170,11 +175,13 @@ class Catalog:
         for shard in shards:
             self.shards_of(shard.bucket).remove(shard)
             self._stored.pop(shard.id, None)
+            self._dropped_folders.add(self._folder / str(shard.bucket) / str(shard.id))
             for key in [key for key in self._types if key[0] == shard.id]:
                 del self._types[key]
 
     def forget_bucket(self, bucket: BucketID) -> None:
-        """Drop what is remembered of a bucket's series."""
+        """Drop what is remembered of a bucket's series, and its folder when that is empty."""
+        self._dropped_folders.add(self._folder / str(bucket))
         self._shards.pop(bucket, None)
         for key in [key for key in self._indexes if key[0] == bucket]:
             del self._indexes[key]
@@ -186,11 +193,35 @@ class Catalog:
             known.add(data_path(self._folder, entry.bucket, entry.shard, entry.id))
             known.add(series_path(self._folder, entry.bucket, entry.shard, entry.id))
         found: list[Path] = []
-        for bucket in self._files.names(self._folder):
-            for shard in self._files.names(self._folder / bucket):
-                folder = self._folder / bucket / shard
-                found += [folder / n for n in self._files.names(folder) if n.endswith(".parquet")]
+        for folder in self._shard_folders():
+            found += [folder / n for n in self._files.names(folder) if n.endswith(".parquet")]
         return [path for path in found if path not in known]
+
+    def remove_unknown_folders(self) -> None:
+        """Remove the empty folders of shard groups and buckets that are not known any more.
+
+        Raises:
+            OSError: The device.
+        """
+        known = {self._folder / str(s.bucket) / str(s.id) for s in self._manifest.state.shards.values()}
+        folders = set(self._shard_folders())
+        folders |= {folder.parent for folder in folders}
+        folders |= {self._folder / n for n in self._files.names(self._folder) if not n.startswith(NAME)}
+        for folder in sorted(folders - known - {folder.parent for folder in known}, reverse=True):
+            self._files.remove_folder(folder)
+
+    def remove_dropped_folders(self) -> None:
+        """Remove the folders of what was dropped since the start, as far as nobody reads in them any more."""
+        for folder in sorted(self._dropped_folders, reverse=True):
+            # What can't be removed now goes at the next start.
+            with contextlib.suppress(OSError):
+                self._files.remove_folder(folder)
+                if not self._files.names(folder):
+                    self._dropped_folders.discard(folder)
+
+    def _shard_folders(self) -> list[Path]:
+        buckets = [self._folder / name for name in self._files.names(self._folder)]
+        return [bucket / name for bucket in buckets for name in self._files.names(bucket)]
 
     def close(self) -> None:
         """Close every file."""

@@ -27,18 +27,17 @@ from fluxkeep.datamodel.points import PointBatch
 from fluxkeep.datamodel.predicates import Predicate
 from fluxkeep.datamodel.reader import Reader
 from fluxkeep.datamodel.timerange import TimeRange
-from fluxkeep.errors import Conflict, Corruption, FluxkeepError, Unavailable
+from fluxkeep.errors import Conflict, Corruption, DeviceFull, FluxkeepError, NotFound, Unavailable
 from fluxkeep.ids import BucketID
 from fluxkeep.instants import Precision
 from fluxkeep.logs import get_logger
 from fluxkeep.storage.catalog import Catalog
 from fluxkeep.storage.compaction import compact, plan_compaction
 from fluxkeep.storage.file_cache import FileCache
-from fluxkeep.storage.files import Files, SystemFiles, device_errors
+from fluxkeep.storage.files import DeviceFailure, Files, SystemFiles, device_errors
 from fluxkeep.storage.flush import data_path, flush_rows, series_path
-from fluxkeep.storage.manifest import Edit, FileEntry, ShardEntry, tombstone_entry
+from fluxkeep.storage.manifest import Edit, FileEntry, ShardEntry, shard_entry, tombstone_entry
 from fluxkeep.storage.memtable import Chunk, Memtable, Partition
-from fluxkeep.storage.moving import ShardMoves
 from fluxkeep.storage.outcomes import StoredBucket, WriteOutcome
 from fluxkeep.storage.reader import StoreReader
 from fluxkeep.storage.replay import Decoder, replay
@@ -46,7 +45,7 @@ from fluxkeep.storage.settings import StorageOptions
 from fluxkeep.storage.shards import Shard, group_duration
 from fluxkeep.storage.sources import MeasurementSnapshot, ShardSources, memory_sources
 from fluxkeep.storage.tombstones import Tombstone
-from fluxkeep.storage.transfer import Replacement, remove_received
+from fluxkeep.storage.transfer import ShardExport, ShardParcel, export_of, write_parcel
 from fluxkeep.storage.wal import Ticket, Wal, pack_payload, pack_record
 from fluxkeep.storage.worker import Worker
 from fluxkeep.storage.write_plan import WritePlan, entering_rows, plan_write, retention_bound, times_of
@@ -64,7 +63,7 @@ class _Sealed:
     nbytes: int
 
 
-class Engine(ShardMoves):
+class Engine:
     """One data folder, used by one process. Every method may be called from any thread."""
 
     def __init__(
@@ -75,7 +74,6 @@ class Engine(ShardMoves):
         *,
         files: Files | None = None,
         decode: Decoder | None = None,
-        replacement: Replacement | None = None,
     ) -> None:
         """Open a data folder or begin one, and replay the WAL.
 
@@ -85,7 +83,6 @@ class Engine(ShardMoves):
             options: Knobs.
             files: The file layer; tests give one that fails.
             decode: Reads payloads at replay; line protocol if not given.
-            replacement: Decided by a former process that may have been killed before it was applied.
 
         Raises:
             Conflict: Another process has the folder.
@@ -120,9 +117,6 @@ class Engine(ShardMoves):
             self._last_write_ns = clock.monotonic_ns()
             self._sealed: _Sealed | None = None
             self._closed = False
-            remove_received(path)
-            if replacement is not None:
-                self._finish_replacing(replacement)
             self._recover(decode)
         except BaseException:
             self._unlock()
@@ -364,6 +358,7 @@ class Engine(ShardMoves):
             shards = self._catalog.shards_of(bucket).all()
             self._drop_shards(shards, dropped_bucket=bucket)
             self._catalog.forget_bucket(bucket)
+            self._catalog.remove_dropped_folders()
 
     def enforce_retention(self, buckets: Iterable[StoredBucket], now_ns: int) -> int:
         """Drop the shard groups that lie wholly before what their bucket keeps.
@@ -373,23 +368,29 @@ class Engine(ShardMoves):
 
         Source: http-api.md §5.
         """
-        expired: list[Shard] = []
-        with self._settled:
-            for bucket in buckets:
-                bound = retention_bound(bucket, now_ns)
-                if bound is not None:
-                    expired += [s for s in self._catalog.shards_of(bucket.id).all() if s.stop <= bound]
-            in_memory = any(True for table in self._tables() for s in expired for _ in table.of_shard(s.id))
+        kept = list(buckets)
+        while True:
+            with self._quiet():
+                expired = self._expired(kept, now_ns)
+                in_memory = any(True for table in self._tables() for s in expired for _ in table.of_shard(s.id))
+                if expired and not in_memory:
+                    self._drop_shards(expired, dropped_bucket=None)
+                if not in_memory:
+                    break
+            # So that the WAL holds none of their records, which a replay would put back into a group made anew.
+            self.flush()
         if not expired:
             return 0
-        if in_memory:
-            # So that the WAL holds none of their records, which a replay would put back.
-            self.flush()
-        with self._quiet():
-            expired = [s for s in expired if self._catalog.shard(s.id) is not None]
-            self._drop_shards(expired, dropped_bucket=None)
         self._log.info("storage.retention.enforced", shard_groups=len(expired))
         return len(expired)
+
+    def _expired(self, buckets: Iterable[StoredBucket], now_ns: int) -> list[Shard]:
+        found: list[Shard] = []
+        for bucket in buckets:
+            bound = retention_bound(bucket, now_ns)
+            if bound is not None:
+                found += [s for s in self._catalog.shards_of(bucket.id).all() if s.stop <= bound]
+        return found
 
     def _drop_shards(self, shards: Sequence[Shard], dropped_bucket: BucketID | None) -> None:
         """Drop shard groups with their files and memtable rows; nothing is in flight."""
@@ -413,17 +414,7 @@ class Engine(ShardMoves):
                     table.remove(partition)
                     if table is self._memtable:
                         self._memtable_bytes -= partition.nbytes
-        for shard in shards:
-            self._remove_folder(shard)
-
-    def _remove_folder(self, shard: Shard) -> None:
-        """Remove a shard group's folder unless a snapshot still reads in it; start-up removes what is left."""
-        folder = self._catalog.folder / str(shard.bucket) / str(shard.id)
-        try:
-            if not self._files.names(folder):
-                self._files.remove_tree(folder)
-        except OSError as error:
-            self._log.warning("storage.folder.kept", shard=shard.id, reason=str(error))
+        self._catalog.remove_dropped_folders()
 
     # --- flushing ----------------------------------------------------------------------------
 
@@ -442,12 +433,17 @@ class Engine(ShardMoves):
             retried = self._sealed is not None and self._flush_sealed()
             return (self._seal() and self._flush_sealed()) or retried
 
-    def _seal(self) -> bool:
+    def _seal(self, below: int | None = None) -> bool:
+        """Put the memtable away to be flushed.
+
+        Args:
+            below: Above the sequence numbers of its writes; if not given, above all that were given out.
+        """
         with self._quiet():
             if not self._memtable_bytes and not any(True for _ in self._memtable):
                 return False
             self._wal.rotate()
-            self._sealed = _Sealed(self._memtable, self._sequence, self._memtable_bytes)
+            self._sealed = _Sealed(self._memtable, below or self._sequence, self._memtable_bytes)
             self._memtable = Memtable()
             self._memtable_bytes = 0
             return True
@@ -507,6 +503,7 @@ class Engine(ShardMoves):
             )
         )
         self._discard([e for e in entries if e not in alive])
+        self._catalog.remove_dropped_folders()
         self._sealed = None
         self._settled.notify_all()
 
@@ -544,6 +541,7 @@ class Engine(ShardMoves):
                 if not live.issuperset(dropped):
                     # The shard group or the bucket went away meanwhile.
                     self._discard(entries)
+                    self._catalog.remove_dropped_folders()
                     return True
                 edit = Edit(
                     add_files=tuple(entries),
@@ -577,6 +575,84 @@ class Engine(ShardMoves):
                 except OSError as error:
                     self._log.warning("storage.file.kept", file=path.name, reason=str(error))
 
+    # --- moving whole shard groups ----------------------------------------------------------
+
+    def shards(self) -> Sequence[Shard]:
+        """Every shard group of every bucket, by id."""
+        with self._settled:
+            return sorted(self._catalog.all_shards(), key=lambda shard: shard.id)
+
+    def export_shard(self, identifier: int) -> ShardExport | None:
+        """What a shard group holds as of now, flushed first; None if there is no such group.
+
+        Raises:
+            Corruption: One of its files is damaged: a copy would silently lack points.
+            DeviceFull, DeviceFailure: The flush failed.
+        """
+        self.flush()
+        with self._settled:
+            shard = self._catalog.shard(identifier)
+            if shard is None:
+                return None
+            stored = [one for files in self._catalog.stored(shard).values() for one in files]
+            for one in stored:
+                if (damaged := self._catalog.corrupt.get(one.entry.id)) is not None:
+                    raise Corruption(f"a damaged data file cannot be exported: {damaged}", file=damaged)
+            return export_of(shard, stored, self._catalog.tombstones(shard.bucket), self._catalog.folder)
+
+    def import_shard(self, identifier: int, parcel: ShardParcel) -> None:
+        """Add exported files to a shard group, all of them or none; points that are there twice count once.
+
+        Args:
+            identifier: The group; its bucket and bounds need not be those of the export.
+            parcel: Checked by `unpack_shard`.
+
+        Raises:
+            NotFound: There is no such group.
+            DeviceFull, DeviceFailure: Nothing was added.
+        """
+        with self._settled:
+            shard = self._catalog.shard(identifier)
+            if shard is None:
+                raise NotFound(f"shard {identifier} not found")
+            entries, tombstones, span = parcel.adopt(shard, self._next_file, self._sequence)
+            self._next_file += len(entries)
+            self._sequence += span
+        try:
+            write_parcel(self._files, self._catalog.folder, parcel, entries)
+            with self._settled:
+                self._catalog.commit(
+                    Edit(
+                        add_files=entries,
+                        add_tombstones=tombstones,
+                        next_file=self._next_file,
+                        sequence=self._sequence,
+                    )
+                )
+        except FluxkeepError:
+            self._discard(entries)
+            raise
+
+    def create_shards(self, bucket: BucketID, bounds: Sequence[tuple[int, int]]) -> list[int]:
+        """Make empty shard groups with given bounds; ids in their order."""
+        with self._settled:
+            first = self._catalog.next_shard
+            entries = [ShardEntry(first + i, str(bucket), *pair) for i, pair in enumerate(bounds)]
+            self._catalog.commit(Edit(add_shards=tuple(entries), next_shard=first + len(entries)))
+            return [entry.id for entry in entries]
+
+    def replace_shards(self, shards: Sequence[Shard]) -> None:
+        """Drop all series and make these empty shard groups, with their ids."""
+        for bucket in {shard.bucket for shard in self.shards()}:
+            self.drop_bucket(bucket)
+        with self._settled:
+            self._catalog.commit(
+                Edit(
+                    add_shards=tuple(shard_entry(shard) for shard in shards),
+                    next_shard=max((shard.id + 1 for shard in shards), default=0),
+                )
+            )
+
     # --- start, work in the background, stop -------------------------------------------------
 
     def _recover(self, decode: Decoder | None) -> None:
@@ -588,7 +664,9 @@ class Engine(ShardMoves):
             with device_errors("removing orphans"):
                 for path in self._catalog.orphans():
                     self._files.remove(path)
+                self._catalog.remove_unknown_folders()
         damaged: list[Path] = []
+        replayed = self._catalog.flushed
         for segment in self._wal.replay():
             for damage in segment.damage:
                 self._log.error(
@@ -601,19 +679,35 @@ class Engine(ShardMoves):
                 partition = self._memtable.partition(portion.shard, portion.index)
                 chunk = partition.add(portion.rows, pending=False)
                 self._memtable_bytes += chunk.nbytes
-            self._sequence = max([self._sequence, *(sequence + 1 for sequence, _ in segment.records)])
+            # The manifest may know greater numbers, of deletes: records of the next segment lie below those.
+            replayed = max([replayed, *(sequence + 1 for sequence, _ in segment.records)])
+            self._sequence = max(self._sequence, replayed)
             if self._memtable_bytes > self._options.memtable_flush_bytes:
-                self.flush()
-        if damaged:
-            # What could be read is made safe first; then the segments may be put away.
-            self.flush()
+                self._flush_replayed(replayed)
+        # What could be read is made safe first; then damaged segments may be put away.
+        if damaged and self._flush_replayed(self._sequence):
             for path in damaged:
                 self._wal.set_aside(path)
         if not any(True for _ in self._memtable):
             self._wal.release(self._sequence)
 
+    def _flush_replayed(self, below: int) -> bool:
+        """Flush what has been replayed so far; on a device that can't take it, it stays in memory and in the WAL."""
+        try:
+            with self._flushing:
+                if self._sealed is not None:
+                    self._flush_sealed()
+                if self._seal(below):
+                    self._flush_sealed()
+        except (DeviceFull, DeviceFailure) as error:
+            self._log.error("storage.replay.not_flushed", reason=error.message)
+            return False
+        return True
+
     def _maintain(self) -> None:
-        """Flush when memory or time says so."""
+        """Flush when memory or time says so, and put away what readers kept from being removed."""
+        with self._settled:
+            self._catalog.remove_dropped_folders()
         idle_ns = self._clock.monotonic_ns() - self._last_write_ns
         full = self._memtable_bytes > self._options.memtable_flush_bytes or self._sealed is not None
         if full or (self._memtable_bytes and idle_ns > self._options.flush_idle_seconds * 1_000_000_000):

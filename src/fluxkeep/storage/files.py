@@ -10,7 +10,6 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
-import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,6 +18,7 @@ from typing import Protocol
 from fluxkeep.errors import DeviceFull, Internal
 
 _NO_SPACE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+_STAYS = frozenset({errno.ENOENT, errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR})
 
 
 class DeviceFailure(Internal):
@@ -84,8 +84,8 @@ class Files(Protocol):
         """Remove a file; one that is not there is fine."""
         ...
 
-    def remove_tree(self, path: Path) -> None:
-        """Remove a folder and all in it; one that is not there is fine."""
+    def remove_folder(self, path: Path) -> None:
+        """Remove a folder if it is empty; one that is not, or is not there, is fine."""
         ...
 
     def make_directory(self, path: Path) -> None:
@@ -177,10 +177,13 @@ class SystemFiles:
         """Remove a file if it is there."""
         path.unlink(missing_ok=True)
 
-    def remove_tree(self, path: Path) -> None:
-        """Remove a folder if it is there."""
-        if path.exists():
-            shutil.rmtree(path)
+    def remove_folder(self, path: Path) -> None:
+        """Remove a folder if it is empty."""
+        try:
+            path.rmdir()
+        except OSError as error:
+            if error.errno not in _STAYS:
+                raise
 
     def make_directory(self, path: Path) -> None:
         """Make a folder and its parents, each name synced."""

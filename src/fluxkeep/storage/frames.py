@@ -87,11 +87,15 @@ def read_log(data: bytes, magic: bytes, versions: Sequence[int], *, file: str) -
     Raises:
         Corruption: The header is not that of such a log, or of a version unknown here.
     """
-    if len(data) < HEADER.size or not data[: HEADER.size].strip(b"\0"):
-        # The header is synced before the first frame; without it nothing was ever acknowledged.
+    if len(data) < HEADER.size:
         return LogContent((), HEADER.size, sealed=False, damage=())
     found, version, crc = HEADER.unpack_from(data)
-    if found != magic or crc != zlib.crc32(data[: HEADER.size - 4]):
+    torn = crc != zlib.crc32(data[: HEADER.size - 4])
+    begun = header(magic, versions[-1]).startswith(data[: HEADER.size].rstrip(b"\0"))
+    if torn and begun and _next_frame(data, HEADER.size) is None:
+        # The header is synced before the first frame: if none is there, nothing was ever acknowledged.
+        return LogContent((), HEADER.size, sealed=False, damage=())
+    if found != magic or torn:
         raise Corruption(f"{file} does not begin as a file of its kind does", file=file, offset=0)
     if version not in versions:
         raise Corruption(f"{file} has format version {version}, which is not known here", file=file, offset=0)

@@ -203,17 +203,24 @@ class Manifest:
         self._log: LogWriter | None = None
         with device_errors("opening the manifest"):
             files.make_directory(folder)
-            found = NAME in files.names(folder)
+            names = files.names(folder)
+            found = NAME in names
+            if not found and any(files.names(folder / bucket) for bucket in names):
+                # It is there before the first data file: without it the files are not to be taken for orphans.
+                raise Corruption("the manifest is missing beside data files", file=NAME)
             raw = files.read(folder / NAME) if found else b""
         if found:
             content = read_log(raw, MAGIC, (VERSION,), file=NAME)
             self.damage = content.damage
             try:
                 edits = decode_edits([frame.payload for frame in content.frames if frame.kind == EDIT])
+                for edit in edits:
+                    self.state.apply(edit)
             except ValueError as error:
                 raise Corruption(f"the manifest holds an edit that can't be read: {error}", file=NAME) from error
-            for edit in edits:
-                self.state.apply(edit)
+            if not edits:
+                # It gets its name with a snapshot in it: to go on without one would be to forget everything.
+                raise Corruption("the manifest holds no edit", file=NAME)
             if self.damage:
                 with device_errors("setting a damaged manifest aside"):
                     files.write(folder / f"{NAME}.corrupt", raw)
