@@ -27,7 +27,7 @@ from fluxkeep.datamodel.points import PointBatch
 from fluxkeep.datamodel.predicates import Predicate
 from fluxkeep.datamodel.reader import Reader
 from fluxkeep.datamodel.timerange import TimeRange
-from fluxkeep.errors import Conflict, Corruption, DeviceFull, FluxkeepError, NotFound, Unavailable
+from fluxkeep.errors import Conflict, Corruption, DeviceFull, FluxkeepError, Unavailable
 from fluxkeep.ids import BucketID
 from fluxkeep.instants import Precision
 from fluxkeep.logs import get_logger
@@ -36,8 +36,9 @@ from fluxkeep.storage.compaction import compact, plan_compaction
 from fluxkeep.storage.file_cache import FileCache
 from fluxkeep.storage.files import DeviceFailure, Files, SystemFiles, device_errors
 from fluxkeep.storage.flush import data_path, flush_rows, series_path
-from fluxkeep.storage.manifest import Edit, FileEntry, ShardEntry, shard_entry, tombstone_entry
+from fluxkeep.storage.manifest import Edit, FileEntry, ShardEntry, tombstone_entry
 from fluxkeep.storage.memtable import Chunk, Memtable, Partition
+from fluxkeep.storage.moving import ShardMoves
 from fluxkeep.storage.outcomes import StoredBucket, WriteOutcome
 from fluxkeep.storage.reader import StoreReader
 from fluxkeep.storage.replay import Decoder, replay
@@ -45,7 +46,7 @@ from fluxkeep.storage.settings import StorageOptions
 from fluxkeep.storage.shards import Shard, group_duration
 from fluxkeep.storage.sources import MeasurementSnapshot, ShardSources, memory_sources
 from fluxkeep.storage.tombstones import Tombstone
-from fluxkeep.storage.transfer import ShardExport, ShardParcel, export_of, write_parcel
+from fluxkeep.storage.transfer import Replacement, remove_received
 from fluxkeep.storage.wal import Ticket, Wal, pack_payload, pack_record
 from fluxkeep.storage.worker import Worker
 from fluxkeep.storage.write_plan import WritePlan, entering_rows, plan_write, retention_bound, times_of
@@ -63,7 +64,7 @@ class _Sealed:
     nbytes: int
 
 
-class Engine:
+class Engine(ShardMoves):
     """One data folder, used by one process. Every method may be called from any thread."""
 
     def __init__(
@@ -74,6 +75,7 @@ class Engine:
         *,
         files: Files | None = None,
         decode: Decoder | None = None,
+        replacement: Replacement | None = None,
     ) -> None:
         """Open a data folder or begin one, and replay the WAL.
 
@@ -83,6 +85,7 @@ class Engine:
             options: Knobs.
             files: The file layer; tests give one that fails.
             decode: Reads payloads at replay; line protocol if not given.
+            replacement: Decided by a former process that may have been killed before it was applied.
 
         Raises:
             Conflict: Another process has the folder.
@@ -117,6 +120,9 @@ class Engine:
             self._last_write_ns = clock.monotonic_ns()
             self._sealed: _Sealed | None = None
             self._closed = False
+            remove_received(path)
+            if replacement is not None:
+                self._finish_replacing(replacement)
             self._recover(decode)
         except BaseException:
             self._unlock()
@@ -574,84 +580,6 @@ class Engine:
                     self._files.remove(path)
                 except OSError as error:
                     self._log.warning("storage.file.kept", file=path.name, reason=str(error))
-
-    # --- moving whole shard groups ----------------------------------------------------------
-
-    def shards(self) -> Sequence[Shard]:
-        """Every shard group of every bucket, by id."""
-        with self._settled:
-            return sorted(self._catalog.all_shards(), key=lambda shard: shard.id)
-
-    def export_shard(self, identifier: int) -> ShardExport | None:
-        """What a shard group holds as of now, flushed first; None if there is no such group.
-
-        Raises:
-            Corruption: One of its files is damaged: a copy would silently lack points.
-            DeviceFull, DeviceFailure: The flush failed.
-        """
-        self.flush()
-        with self._settled:
-            shard = self._catalog.shard(identifier)
-            if shard is None:
-                return None
-            stored = [one for files in self._catalog.stored(shard).values() for one in files]
-            for one in stored:
-                if (damaged := self._catalog.corrupt.get(one.entry.id)) is not None:
-                    raise Corruption(f"a damaged data file cannot be exported: {damaged}", file=damaged)
-            return export_of(shard, stored, self._catalog.tombstones(shard.bucket), self._catalog.folder)
-
-    def import_shard(self, identifier: int, parcel: ShardParcel) -> None:
-        """Add exported files to a shard group, all of them or none; points that are there twice count once.
-
-        Args:
-            identifier: The group; its bucket and bounds need not be those of the export.
-            parcel: Checked by `unpack_shard`.
-
-        Raises:
-            NotFound: There is no such group.
-            DeviceFull, DeviceFailure: Nothing was added.
-        """
-        with self._settled:
-            shard = self._catalog.shard(identifier)
-            if shard is None:
-                raise NotFound(f"shard {identifier} not found")
-            entries, tombstones, span = parcel.adopt(shard, self._next_file, self._sequence)
-            self._next_file += len(entries)
-            self._sequence += span
-        try:
-            write_parcel(self._files, self._catalog.folder, parcel, entries)
-            with self._settled:
-                self._catalog.commit(
-                    Edit(
-                        add_files=entries,
-                        add_tombstones=tombstones,
-                        next_file=self._next_file,
-                        sequence=self._sequence,
-                    )
-                )
-        except FluxkeepError:
-            self._discard(entries)
-            raise
-
-    def create_shards(self, bucket: BucketID, bounds: Sequence[tuple[int, int]]) -> list[int]:
-        """Make empty shard groups with given bounds; ids in their order."""
-        with self._settled:
-            first = self._catalog.next_shard
-            entries = [ShardEntry(first + i, str(bucket), *pair) for i, pair in enumerate(bounds)]
-            self._catalog.commit(Edit(add_shards=tuple(entries), next_shard=first + len(entries)))
-            return [entry.id for entry in entries]
-
-    def replace_shards(self, shards: Sequence[Shard]) -> None:
-        """Drop all series and make these empty shard groups, with their ids."""
-        for bucket in {shard.bucket for shard in self.shards()}:
-            self.drop_bucket(bucket)
-        with self._settled:
-            self._catalog.commit(
-                Edit(
-                    add_shards=tuple(shard_entry(shard) for shard in shards),
-                    next_shard=max((shard.id + 1 for shard in shards), default=0),
-                )
-            )
 
     # --- start, work in the background, stop -------------------------------------------------
 
