@@ -143,6 +143,46 @@ struct Field {
   std::uint32_t slot = 0;   // its place in that line
 };
 
+// Which ordinal a series has in a part, by its number in the measurement. Numbers are handed out in
+// turn, so they are their own hash.
+class Ordinals {
+ public:
+  // The ordinal of a number; `next` becomes it if it has none.
+  std::uint32_t place(std::uint32_t number, std::uint32_t next) {
+    if ((count_ + 1) * 2 > entries_.size()) grow();
+    Entry& entry = entries_[slot(number)];
+    if (entry.ordinal == none) {
+      entry = {number, next};
+      ++count_;
+    }
+    return entry.ordinal;
+  }
+
+ private:
+  struct Entry {
+    std::uint32_t number = 0;
+    std::uint32_t ordinal = none;
+  };
+
+  std::size_t slot(std::uint32_t number) const {
+    const std::size_t mask = entries_.size() - 1;
+    std::size_t at = number & mask;
+    while (entries_[at].ordinal != none && entries_[at].number != number) at = (at + 1) & mask;
+    return at;
+  }
+
+  void grow() {
+    std::vector<Entry> former(entries_.empty() ? 16 : entries_.size() * 2);
+    former.swap(entries_);
+    for (const Entry& entry : former) {
+      if (entry.ordinal != none) entries_[slot(entry.number)] = entry;
+    }
+  }
+
+  std::vector<Entry> entries_;
+  std::size_t count_ = 0;
+};
+
 // A run of points of one measurement.
 struct Part {
   std::uint32_t measurement;
@@ -153,7 +193,7 @@ struct Part {
   Array<std::uint32_t> line;
   Array<std::uint32_t> series_index;
   std::vector<KnownSeries*> series;
-  std::unordered_map<const KnownSeries*, std::uint32_t> ordinals;
+  Ordinals ordinals;
   std::vector<Column> columns;
   std::vector<Field> fields;
   std::vector<Spelling> spellings;

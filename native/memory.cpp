@@ -1,6 +1,13 @@
 #include "memory.hpp"
 
 namespace fluxkeep {
+namespace {
+
+std::atomic<std::uint64_t> generations{0};
+
+}  // namespace
+
+SeriesGeneration::SeriesGeneration() : id_(generations.fetch_add(1)), table_(1024, nullptr) {}
 
 KnownSeries** SeriesGeneration::slot(std::string_view raw, std::uint64_t hash) {
   const std::size_t mask = table_.size() - 1;
@@ -34,9 +41,11 @@ KnownSeries* SeriesGeneration::add(std::string_view raw, std::uint64_t hash, std
   name += tags;
   // Key, packed name, their copy in the index, Python's tuples and strings; and what each of those costs empty.
   nbytes_ += raw.size() + 2 * name.size() + 2 * tags.size() + 512;
-  entries_.push_back({std::string(raw), hash, std::move(measurement), std::move(tags), nullptr, plain});
+  entries_.emplace_back(raw, hash, std::move(measurement), std::move(tags), plain);
   KnownSeries& entry = entries_.back();
-  entry.canonical = by_name_.emplace(std::move(name), &entry).first->second;
+  const auto [found, added] = by_name_.emplace(std::move(name), &entry);
+  entry.canonical = found->second;
+  if (added) entry.number = numbers_[entry.measurement]++;
   *slot(raw, hash) = &entry;
   return &entry;
 }

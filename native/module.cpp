@@ -185,9 +185,12 @@ nb::tuple scan(nb::bytes body, std::int64_t unit_ns, std::int64_t default_time_n
     const nb::object measurement = nb::borrow(texts.get(scanner.measurements[part.measurement]));
     nb::object series = new_tuple(part.series.size());
     for (std::size_t i = 0; i < part.series.size(); ++i) set_item(series, i, memory.object_of(*part.series[i], texts));
+    Array<std::uint32_t> numbers;
+    numbers.resize(part.series.size());
+    for (std::size_t i = 0; i < part.series.size(); ++i) numbers[i] = part.series[i]->number;
     nb::list columns;
     for (Column& column : part.columns) columns.append(column_of(part, column, texts));
-    parts.append(nb::make_tuple(measurement, series, to_numpy<std::uint32_t>(part.series_index, part.rows),
+    parts.append(nb::make_tuple(measurement, series, to_numpy<std::uint32_t>(numbers, part.series.size()), to_numpy<std::uint32_t>(part.series_index, part.rows),
                                 to_numpy<std::int64_t>(part.time, part.rows),
                                 to_numpy<std::uint32_t>(part.line, part.rows), nb::tuple(columns)));
   }
@@ -196,7 +199,7 @@ nb::tuple scan(nb::bytes body, std::int64_t unit_ns, std::int64_t default_time_n
     errors.append(nb::make_tuple(error.line, nb::bytes(error.excerpt.data(), error.excerpt.size()), error.clipped,
                                  nb::bytes(error.reason.data(), error.reason.size())));
   }
-  return nb::make_tuple(parts, errors, scanner.error_count);
+  return nb::make_tuple(parts, errors, scanner.error_count, known->id());
 }
 
 }  // namespace

@@ -12,6 +12,8 @@ constexpr std::int64_t time_max = 9223372036854775806;
 // Where a fast line would come near the limit of a key's size, the exact way counts.
 constexpr std::size_t plain_key_bytes_max = 60000;
 constexpr std::size_t plain_field_bytes_max = 5000;
+// A line of fewer bytes is not expected to bring a series of its own.
+constexpr std::size_t series_bytes_min = 16;
 // Columns are dense. A request whose points share no fields would need rows times fields cells;
 // past this allowance a measurement goes on in a new part.
 constexpr std::uint64_t cells_base = 65536;
@@ -72,7 +74,13 @@ Scanner::Scanner(std::string_view body, std::int64_t unit_ns, std::int64_t defau
       limits_(limits),
       known_(known),
       counted_to_(body.data()),
-      raw_table_(256, none) {}
+      raw_table_(256, none) {
+  // As many series as last time, but no more than the body can hold.
+  const std::size_t expected = std::min<std::size_t>(known.expected, body.size() / series_bytes_min);
+  while (raw_table_.size() < 2 * expected) raw_table_.resize(raw_table_.size() * 2, none);
+  raw_series_.reserve(expected);
+  raw_hashes_.reserve(expected);
+}
 
 void Scanner::scan() {
   for (const char* p = begin_; p < end_;) {
@@ -81,6 +89,7 @@ void Scanner::scan() {
     if (stop > p) take_exact(p, stop);
     p = stop + 1;
   }
+  known_.expected = static_cast<std::uint32_t>(raw_series_.size());
 }
 
 // ---- the fast way ----------------------------------------------------------------------------
@@ -94,25 +103,44 @@ bool Scanner::take_fast(const char*& p) {
       entry = none;
     }
   }
-  const KnownSeries* fresh = nullptr;
+  KnownSeries* fresh = nullptr;
   std::string_view raw;
   std::uint32_t measurement;
   if (entry == none) {
-    const char* stop = find_either(p, end_, ' ', '\n');
-    while (stop < end_ && *stop == ' ' && stop > p && stop[-1] == '\\') stop = find_either(stop + 1, end_, ' ', '\n');
-    if (stop == end_ || *stop == '\n') return false;
-    raw = std::string_view(p, static_cast<std::size_t>(stop - p));
-    const std::uint64_t hash = hash_bytes(raw.data(), raw.size());
+    // What followed in an earlier request is the next guess.
+    KnownSeries* guess =
+        last_series_ == none ? nullptr : raw_series_[last_series_].known->next.load(std::memory_order_acquire);
+    const char* stop;
+    std::uint64_t hash;
+    if (guess != nullptr && static_cast<std::size_t>(end_ - p) > guess->raw.size() && p[guess->raw.size()] == ' ' &&
+        guess->plain && same_bytes(p, guess->raw.data(), guess->raw.size())) {
+      stop = p + guess->raw.size();
+      raw = std::string_view(p, guess->raw.size());
+      hash = guess->hash;
+    } else {
+      guess = nullptr;
+      stop = find_either(p, end_, ' ', '\n');
+      while (stop < end_ && *stop == ' ' && stop > p && stop[-1] == '\\') {
+        stop = find_either(stop + 1, end_, ' ', '\n');
+      }
+      if (stop == end_ || *stop == '\n') return false;
+      raw = std::string_view(p, static_cast<std::size_t>(stop - p));
+      hash = hash_bytes(raw.data(), raw.size());
+    }
     entry = find_raw(raw, hash);
     if (entry == none) {
-      fresh = known_.find(raw, hash);
+      fresh = guess != nullptr ? guess : known_.find(raw, hash);
       if (fresh == nullptr && is_plain(raw) && *p != '#' && skip_blanks(p, stop) == p && scan_key(p, stop + 1) == stop) {
         fresh = learn_series(hash);
       }
       if (fresh == nullptr || !fresh->plain) return false;
-      const auto found = measurement_ids_.find(fresh->measurement);
-      if (found == measurement_ids_.end()) return false;
-      measurement = found->second;
+      if (last_series_ != none && raw_series_[last_series_].known->measurement == fresh->measurement) {
+        measurement = raw_series_[last_series_].measurement;
+      } else {
+        const auto found = measurement_ids_.find(fresh->measurement);
+        if (found == measurement_ids_.end()) return false;
+        measurement = found->second;
+      }
     }
   }
   if (fresh == nullptr) {
@@ -564,7 +592,7 @@ void Scanner::commit() {
   const std::uint64_t hash = hash_bytes(key_.data(), key_.size());
   std::uint32_t entry = find_raw(key_, hash);
   if (entry == none) {
-    const KnownSeries* known = known_.find(key_, hash);
+    KnownSeries* known = known_.find(key_, hash);
     if (known == nullptr) known = learn_series(hash);
     entry = add_raw(key_, *known, measurement_id(known->measurement));
   }
@@ -607,7 +635,13 @@ void Scanner::end_row(Part& part, std::uint32_t entry, std::int64_t time_ns) {
   part.time[row] = time_ns;
   part.line[row] = points_++;
   part.series_index[row] = raw_series_[entry].ordinal;
-  if (last_series_ != none) raw_series_[last_series_].next = entry;
+  if (last_series_ != none && raw_series_[last_series_].next != entry) {
+    raw_series_[last_series_].next = entry;
+    std::atomic<KnownSeries*>& next = raw_series_[last_series_].known->next;
+    if (next.load(std::memory_order_relaxed) != raw_series_[entry].known) {
+      next.store(raw_series_[entry].known, std::memory_order_release);
+    }
+  }
   last_series_ = entry;
 }
 
@@ -615,10 +649,11 @@ void Scanner::end_row(Part& part, std::uint32_t entry, std::int64_t time_ns) {
 void Scanner::place(RawSeries& series, std::uint32_t part_id) {
   if (series.part == part_id) return;
   Part& part = *parts[part_id];
-  const auto [found, added] = part.ordinals.emplace(series.canonical, static_cast<std::uint32_t>(part.series.size()));
-  if (added) part.series.push_back(series.canonical);
+  KnownSeries* const canonical = series.known->canonical;
+  const auto next = static_cast<std::uint32_t>(part.series.size());
+  series.ordinal = part.ordinals.place(canonical->number, next);
+  if (series.ordinal == next) part.series.push_back(canonical);
   series.part = part_id;
-  series.ordinal = found->second;
 }
 
 // Which fields the line sets, the last value of a repeated name winning; how many columns are missing for it.
@@ -712,10 +747,10 @@ std::uint32_t Scanner::find_raw(std::string_view raw, std::uint64_t hash) const 
   return none;
 }
 
-std::uint32_t Scanner::add_raw(std::string_view raw, const KnownSeries& known, std::uint32_t measurement) {
+std::uint32_t Scanner::add_raw(std::string_view raw, KnownSeries& known, std::uint32_t measurement) {
   const auto entry = static_cast<std::uint32_t>(raw_series_.size());
-  raw_series_.push_back({raw.data(), static_cast<std::uint32_t>(raw.size()), measurement, none, 0, none, known.plain,
-                         known.canonical});
+  raw_series_.push_back(
+      {raw.data(), static_cast<std::uint32_t>(raw.size()), measurement, none, 0, none, known.plain, &known});
   raw_hashes_.push_back(known.hash);
   if (raw_series_.size() * 2 > raw_table_.size()) {
     raw_table_.assign(raw_table_.size() * 2, none);

@@ -54,7 +54,7 @@ class Scanner {
     std::uint32_t ordinal;
     std::uint32_t next = none;
     bool plain;
-    KnownSeries* canonical;
+    KnownSeries* known;
   };
   struct Tag {
     std::string_view raw_key;
@@ -93,7 +93,7 @@ class Scanner {
   bool refuse(std::string reason);
 
   std::uint32_t find_raw(std::string_view raw, std::uint64_t hash) const;
-  std::uint32_t add_raw(std::string_view raw, const KnownSeries& known, std::uint32_t measurement);
+  std::uint32_t add_raw(std::string_view raw, KnownSeries& known, std::uint32_t measurement);
   void place(RawSeries& series, std::uint32_t part_id);
   void end_row(Part& part, std::uint32_t entry, std::int64_t time_ns);
   KnownSeries* learn_series(std::uint64_t hash);

@@ -6,7 +6,7 @@ measurement share columns; a point is a row. Nothing here loops per point.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeAlias
 
 import numpy as np
@@ -50,6 +50,20 @@ class FieldColumn:
 
 
 @dataclass(frozen=True, slots=True)
+class KnownSeries:
+    """Numbers that stand for series wherever batches of one generation bring them, so that none is looked up twice.
+
+    Attributes:
+        generation: Within one and the same measurement equal numbers mean equal series; of no
+            other generation of this process anything follows.
+        numbers: One for each entry of a batch's `series`; small and dense.
+    """
+
+    generation: int
+    numbers: UInt32s
+
+
+@dataclass(frozen=True, slots=True)
 class MeasurementBatch:
     """All points of one measurement in one write, in input order.
 
@@ -62,6 +76,7 @@ class MeasurementBatch:
             all measurements; uint32. Error texts name the first refused point by it.
         fields: The columns. A name appears twice only where the request itself
             mixes types; rows are then valid in at most one of the two.
+        known: Numbers of the series, if who made the batch has them.
     """
 
     measurement: str
@@ -70,6 +85,7 @@ class MeasurementBatch:
     time: Int64s
     line: UInt32s
     fields: tuple[FieldColumn, ...]
+    known: KnownSeries | None = field(default=None, compare=False)
 
     def __len__(self) -> int:
         return len(self.time)

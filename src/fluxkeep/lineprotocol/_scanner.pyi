@@ -12,6 +12,7 @@ Part = tuple[
     str,
     tuple[Series, ...],
     npt.NDArray[np.uint32],
+    npt.NDArray[np.uint32],
     npt.NDArray[np.int64],
     npt.NDArray[np.uint32],
     tuple[Column, ...],
@@ -30,4 +31,4 @@ def scan(
     errors_max: int,
     excerpt_bytes_max: int,
     memory: SeriesMemory,
-) -> tuple[list[Part], list[Error], int]: ...
+) -> tuple[list[Part], list[Error], int, int]: ...

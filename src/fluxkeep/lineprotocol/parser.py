@@ -15,7 +15,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from fluxkeep.datamodel.columns import FieldType
-from fluxkeep.datamodel.points import FieldColumn, MeasurementBatch, PointBatch, Strings
+from fluxkeep.datamodel.points import FieldColumn, KnownSeries, MeasurementBatch, PointBatch, Strings
 from fluxkeep.datamodel.series import Series
 from fluxkeep.instants import Precision
 from fluxkeep.lineprotocol import _scanner
@@ -98,7 +98,7 @@ def parse(
     Source: http-api.md §6.3, §6.4.
     """
     unit = precision.value
-    parts, errors, count = _scanner.scan(
+    parts, errors, count, generation = _scanner.scan(
         body,
         unit,
         now_ns // unit * unit,
@@ -108,16 +108,17 @@ def parse(
         (SeriesMemory() if memory is None else memory).native,
     )
     return Parsed(
-        PointBatch(tuple(_batch(part) for part in parts if len(part[3]))),
+        PointBatch(tuple(_batch(part, generation) for part in parts if len(part[3]))),
         tuple(make_error(*error) for error in errors),
         count,
     )
 
 
-def _batch(part: _scanner.Part) -> MeasurementBatch:
-    measurement, series, series_index, time, line, columns = part
+def _batch(part: _scanner.Part, generation: int) -> MeasurementBatch:
+    measurement, series, numbers, series_index, time, line, columns = part
     fields = tuple(
         FieldColumn(name, FIELD_TYPES[code], Strings(*values) if isinstance(values, tuple) else values, valid)
         for name, code, values, valid in columns
     )
-    return MeasurementBatch(measurement, series, series_index, time, line, fields)
+    known = KnownSeries(generation, numbers)
+    return MeasurementBatch(measurement, series, series_index, time, line, fields, known)

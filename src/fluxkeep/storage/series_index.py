@@ -18,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fluxkeep.datamodel.memory_reader import matches
+from fluxkeep.datamodel.points import KnownSeries, MeasurementBatch
 from fluxkeep.datamodel.predicates import (
     FIELD,
     MEASUREMENT,
@@ -36,6 +37,10 @@ Ids = npt.NDArray[np.uint32]
 Mask = npt.NDArray[np.bool_]
 
 _GROW = 1024
+_UNKNOWN = 0xFFFFFFFF
+_NO_IDS: Ids = np.empty(0, np.uint32)
+# Numbers of series hold for one generation of the parser's memory; there are at most two parsers at work.
+_GENERATIONS_MAX = 4
 
 
 class _TagColumn:
@@ -66,6 +71,7 @@ class SeriesIndex:
         self._columns: dict[str, _TagColumn] = {}
         self._pairs: dict[tuple[str, str], tuple[str, str]] = {}
         self._capacity = _GROW
+        self._generations: dict[int, Ids] = {}
         self._rank: npt.NDArray[np.uint32] = np.empty(0, np.uint32)
 
     def __len__(self) -> int:
@@ -79,6 +85,36 @@ class SeriesIndex:
         except KeyError:
             with self._lock:
                 return np.array([self._add(tags) for tags in tag_sets], np.uint32)
+
+    def ids_of(self, batch: MeasurementBatch) -> Ids:
+        """The ids of a batch's series; those that batches of its generation have brought before cost no look-up."""
+        known = batch.known
+        if known is None:
+            return self.ids([series.tags for series in batch.series])
+        with self._lock:
+            remembered = self._generations.get(known.generation, _NO_IDS)
+        at = known.numbers
+        if len(at) and int(at.max()) < len(remembered):
+            ids = remembered[at]
+            if int(ids.max()) != _UNKNOWN:
+                return ids
+        ids = self.ids([series.tags for series in batch.series])
+        if len(at):
+            self._remember(known, ids)
+        return ids
+
+    def _remember(self, known: KnownSeries, ids: Ids) -> None:
+        needed = int(known.numbers.max()) + 1
+        with self._lock:
+            former = self._generations.get(known.generation, _NO_IDS)
+            if needed > len(former):
+                grown = np.full(max(needed, 2 * len(former)), _UNKNOWN, np.uint32)
+                grown[: len(former)] = former
+                self._generations[known.generation] = former = grown
+            # Who reads meanwhile sees an id or none yet.
+            former[known.numbers] = ids
+            while len(self._generations) > _GENERATIONS_MAX:
+                del self._generations[next(iter(self._generations))]
 
     def _add(self, tags: Tags) -> int:
         found = self._ids.get(tags)

@@ -185,7 +185,7 @@ def entering_rows(
 
 def _rows_of(portion: Portion, index: SeriesIndex) -> Rows:
     batch, at = portion.batch, portion.rows
-    ids = index.ids([series.tags for series in batch.series])
+    ids = index.ids_of(batch)
     row_ids = ids[batch.series_index] if at is None else ids[batch.series_index[at]]
     return Rows(row_ids, batch.time if at is None else batch.time[at], portion.columns())
 
