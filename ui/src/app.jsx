@@ -193,7 +193,9 @@ export function App() {
   const before = useRef(shown);
   const [spoken, setSpoken] = useState("");
   useEffect(() => {
-    if (before.current !== shown && !document.querySelector("dialog[open]")) document.querySelector("h1")?.focus({ preventScroll: true });
+    // A page that was only just loaded leaves the focus at its beginning, before the link that skips to the content.
+    const loaded = before.current.startsWith("starting");
+    if (before.current !== shown && !loaded && !document.querySelector("dialog[open]")) document.querySelector("h1")?.focus({ preventScroll: true });
     // A screen reader hears where it is even when the focus could not go to the heading.
     if (before.current !== shown) setSpoken(document.title);
     before.current = shown;

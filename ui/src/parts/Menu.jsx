@@ -88,7 +88,7 @@ export function Menu({ label, children, items, align = "right", className = "" }
       </button>
       {open && (
         <div id={id} role="menu" class="menu-list" onKeyDown={onKeyDown}>
-          {items.filter(Boolean).map((item, i) => (
+          {items.filter(Boolean).map((item) => (
             <button
               type="button"
               role="menuitem"
@@ -96,8 +96,7 @@ export function Menu({ label, children, items, align = "right", className = "" }
               key={item.label}
               class={item.danger ? "danger-text" : undefined}
               aria-disabled={item.reason ? "true" : undefined}
-              aria-label={item.reason ? item.label : undefined}
-              aria-describedby={item.reason ? `${id}-${i}` : undefined}
+              title={item.reason}
               onClick={() => {
                 if (item.reason) return;
                 close();
@@ -105,7 +104,7 @@ export function Menu({ label, children, items, align = "right", className = "" }
               }}
             >
               {item.label}
-              {item.reason && <small id={`${id}-${i}`}>{item.reason}</small>}
+              {item.reason && <small>{item.reason}</small>}
             </button>
           ))}
         </div>
