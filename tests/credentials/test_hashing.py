@@ -153,6 +153,17 @@ def test_keys_are_read_in_either_alphabet_of_base64(tmp_path: Path) -> None:
         assert KeyRing.parse(f"a {text}").wrap("a", PHC256) == wanted
 
 
+def test_keys_for_another_purpose_are_derived_and_stay_the_same() -> None:
+    """What was written under a derived key must be readable by every later release."""
+    ring = KeyRing({"a": A, "b": B})
+    audit = ring.derived("audit")
+    assert audit == {
+        name: hmac.new(key, b"fluxkeep\0audit", hashlib.sha256).digest() for name, key in (("a", A), ("b", B))
+    }
+    assert list(audit) == ["a", "b"]
+    assert audit["a"] not in (A, audit["b"], ring.derived("other")["a"])
+
+
 def test_a_missing_key_says_what_to_do() -> None:
     with pytest.raises(MissingKey) as missing:
         KeyRing({"a": A}).wrap("2027", PHC256)
