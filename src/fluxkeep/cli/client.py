@@ -22,7 +22,7 @@ from fluxkeep.cli.version import USER_AGENT
 from fluxkeep.secret import Secret
 
 TIMEOUT_SECONDS = 600.0
-_CHUNK_BYTES = 1 << 16
+_CHUNK_BYTES = 1 << 18
 
 
 @dataclass(slots=True)
@@ -114,12 +114,12 @@ class Client:
 
     def _connect(self, scheme: str, host: str, port: int) -> http.client.HTTPConnection:
         if scheme == "http":
-            return http.client.HTTPConnection(host, port, timeout=TIMEOUT_SECONDS)
+            return http.client.HTTPConnection(host, port, timeout=TIMEOUT_SECONDS, blocksize=_CHUNK_BYTES)
         context = ssl.create_default_context()
         if self.skip_verify:
             context.check_hostname = False
             context.verify_mode = ssl.CERT_NONE
-        return http.client.HTTPSConnection(host, port, timeout=TIMEOUT_SECONDS, context=context)
+        return http.client.HTTPSConnection(host, port, timeout=TIMEOUT_SECONDS, context=context, blocksize=_CHUNK_BYTES)
 
 
 class Answer:

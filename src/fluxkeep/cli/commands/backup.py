@@ -11,7 +11,6 @@ import gzip
 import json
 import os
 import shutil
-import sys
 import tempfile
 import time
 from collections.abc import Iterable
@@ -22,6 +21,7 @@ import click
 
 from fluxkeep.cli.failures import CommandFailed, ServerRefused, failing
 from fluxkeep.cli.framework import CONTEXT, Leaf, OneOf, flag
+from fluxkeep.cli.progress import Progress
 from fluxkeep.cli.session import Session, connected, in_bucket
 
 COMPRESSION_NONE, COMPRESSION_GZIP = 0, 1
@@ -141,17 +141,13 @@ def _entry(path: Path, packed: bool) -> dict[str, Any]:
 
 def _save(path: Path, chunks: Iterable[bytes], packed: bool) -> None:
     """Write a file in one step, 0600, synced before it has its name."""
-    shown = sys.stderr.isatty()
-    size = 0
     descriptor, draft = tempfile.mkstemp(dir=path.parent, prefix=".backup-")
     try:
-        with os.fdopen(descriptor, "wb") as file:
+        with os.fdopen(descriptor, "wb") as file, Progress(path.name) as progress:
             writer = gzip.GzipFile(filename="", fileobj=file, mode="wb", compresslevel=5) if packed else None
             for chunk in chunks:
                 (writer or file).write(chunk)
-                size += len(chunk)
-                if shown and size > 1 << 24:
-                    click.echo(f"\r{size / 1e6:.0f} MB", nl=False, err=True)
+                progress.add(len(chunk))
             if writer is not None:
                 writer.close()
             file.flush()
@@ -161,5 +157,3 @@ def _save(path: Path, chunks: Iterable[bytes], packed: bool) -> None:
         raise CommandFailed(f"failed to write {path}: {error.strerror}") from error
     finally:
         Path(draft).unlink(missing_ok=True)
-    if shown and size > 1 << 24:
-        click.echo("", err=True)

@@ -23,6 +23,7 @@ import click
 
 from fluxkeep.cli.failures import CommandFailed, failing
 from fluxkeep.cli.framework import CONTEXT, CommandGroup, Leaf, OneOf, flag
+from fluxkeep.cli.progress import Progress
 from fluxkeep.cli.session import Session, connected, in_bucket, in_org
 
 BATCH_BYTES = 500_000
@@ -106,17 +107,15 @@ def send(
         raise CommandFailed("must specify bucket ID or bucket name")
     query = {**session.org_query(org_id, org), "bucket": bucket_id or bucket, "precision": values["precision"]}
     limiter = _Limiter(values["rate_limit"])
-    progress = _Progress()
     skipped = _Skipped()
-    with failing("failed to write data"):
+    with failing("failed to write data"), Progress("Written") as progress:
         for batch in _batches(_lines(_input(values), skipped)):
             packed = gzip.compress(batch, 5)
             limiter.wait(len(packed))
             headers = {"Content-Encoding": "gzip", "Content-Type": "text/plain; charset=utf-8"}
             with session.client.open("POST", "/api/v2/write", query, packed, headers) as answer:
                 answer.read()
-            progress.add(batch)
-    progress.end()
+            progress.add(len(batch), batch.count(b"\n"))
     skipped.report()
 
 
@@ -146,26 +145,6 @@ class _Skipped:
     def report(self) -> None:
         if self.rows:
             click.echo(f"WARN: {self.rows} rows were skipped because of errors", err=True)
-
-
-class _Progress:
-    """Says how far a long write is, on a terminal only."""
-
-    def __init__(self) -> None:
-        self._on = sys.stderr.isatty()
-        self._lines = self._bytes = 0
-        self._shown = False
-
-    def add(self, batch: bytes) -> None:
-        self._lines += batch.count(b"\n")
-        self._bytes += len(batch)
-        if self._on:
-            self._shown = True
-            click.echo(f"\r{self._lines} lines, {self._bytes / 1e6:.1f} MB written", nl=False, err=True)
-
-    def end(self) -> None:
-        if self._shown:
-            click.echo("", err=True)
 
 
 class _Limiter:
