@@ -13,7 +13,7 @@ from tests.influxql.kit import MemorySources, ask, lines
 from fluxkeep.datamodel.memory_reader import MemoryReader
 from fluxkeep.datamodel.point_rows import point
 from fluxkeep.influxql.engine import execute
-from fluxkeep.influxql.execute import select as select_module
+from fluxkeep.influxql.execute.pushdown import PushedDown
 from fluxkeep.influxql.sources import Mapping
 
 DATA = """cpu,host=a usage=1.5,n=1i 1000000000
@@ -195,23 +195,29 @@ POINTS = st.lists(
 @given(
     POINTS,
     st.sampled_from(["count", "sum", "mean", "min", "max", "first", "last"]),
-    st.sampled_from(["f", "i"]),
-    st.sampled_from(["", "GROUP BY h", "GROUP BY time(7s)", "GROUP BY time(10s, 3s), h fill(none)", "GROUP BY nope"]),
+    st.sampled_from(
+        ["{}(f)", "{}(i)", "{}(f), {}(i), sum(f)", "{}(*)", "derivative({}(f), 1s), {}(i)", "{}(f), {}(nope)"]
+    ),
+    st.sampled_from(
+        ["", "GROUP BY h", "GROUP BY *", "GROUP BY time(7s)", "GROUP BY time(10s, 3s), h fill(none)", "GROUP BY nope"]
+    ),
     st.sampled_from(["time >= 3s AND time < 30s", "time >= 0 AND time < 41s AND z != 'x'"]),
     st.sampled_from(["", " ORDER BY time DESC"]),
 )
 @settings(max_examples=150, deadline=None)
 def test_pushed_down_equals_computed_here(
-    points: list[tuple[str, str, int, int, float]], name: str, field: str, group: str, where: str, order: str
+    points: list[tuple[str, str, int, int, float]], name: str, columns: str, group: str, where: str, order: str
 ) -> None:
+    if "derivative" in columns and "time(" not in group:
+        group = "GROUP BY time(7s)"
     reader = MemoryReader(
         point("m", {"h": h, "z": z}, {"i": i, "f": float(f)}, t * 1_000_000_000) for h, z, t, i, f in points
     )
     sources = MemorySources({"db": reader})
-    query = f"SELECT {name}({field}) FROM m WHERE {where} {group}{order}"
+    query = f"SELECT {columns.replace('{}', name)} FROM m WHERE {where} {group}{order}"
     pushed = results(sources, query)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(select_module, "push_down", lambda *_: None)
+        patch.setattr(PushedDown, "find", lambda *_: None)
         computed = results(sources, query)
     assert json.dumps(pushed) == json.dumps(computed)
 

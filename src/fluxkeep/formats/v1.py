@@ -37,6 +37,10 @@ EPOCHS: Final[Mapping[str, int]] = {
 _TIME_EXTENSION = 5
 # Whole floats below this are int64 without a thought.
 _EXACT = float(1 << 53)
+# Larger ones are written with an exponent.
+_WHOLE_MAX = 1e21
+# Columns of up to so many values are gone through one by one.
+_FEW = 200
 # Escaped as in the reference, so that no browser takes an answer for HTML; in JSON they occur only inside strings.
 _UNSAFE = (
     (b"<", b"\\u003c"),
@@ -183,6 +187,8 @@ def _json_values(column: Sequence[Cell]) -> Sequence[Any]:
     """Whole floats become integers, as the reference writes them; NaN becomes null."""
     if not isinstance(next((value for value in column if value is not None), None), float):
         return column
+    if len(column) <= _FEW:
+        return [_json_number(value) for value in column]
     values = np.array(column, np.float64)
     infinite = values[np.isinf(values)]
     if len(infinite):
@@ -191,11 +197,20 @@ def _json_values(column: Sequence[Cell]) -> Sequence[Any]:
     whole = values == np.trunc(values)
     exact = whole & (np.abs(values) < _EXACT)
     written[exact] = values[exact].astype(np.int64)
-    for at in np.flatnonzero(whole & ~exact & (np.abs(values) < 1e21)).tolist():
+    for at in np.flatnonzero(whole & ~exact & (np.abs(values) < _WHOLE_MAX)).tolist():
         written[at] = int(values[at])
     written[np.isnan(values)] = None
     found: list[Any] = written.tolist()
     return found
+
+
+def _json_number(value: Cell) -> Cell:
+    """As `_json_values`, of one float or null."""
+    if not isinstance(value, float) or value != value:
+        return None
+    if value in (float("inf"), float("-inf")):
+        raise UnsupportedValue(f"json: unsupported value: {'+' if value > 0 else '-'}Inf")
+    return int(value) if value.is_integer() and abs(value) < _WHOLE_MAX else value
 
 
 def scale_times(times: Sequence[Any], epoch: str) -> list[int]:

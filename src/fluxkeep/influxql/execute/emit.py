@@ -30,18 +30,18 @@ def emit(
     columns = [time_name, *table.names]
     groups = frame["g"].to_numpy()
     starts = np.concatenate(([0], np.flatnonzero(groups[1:] != groups[:-1]) + 1, [len(groups)])).tolist()
-    values = frame.drop("g")
+    # Lists are made once and cut: a frame a group would cost more than its values.
+    values = [column.to_list() for column in frame.drop("g").iter_columns()]
     for start, stop in itertools.pairwise(starts):
         entity = table.groups[int(groups[start])]
         at = start
         while at < stop:
             end = stop if chunk_size is None else min(at + chunk_size, stop)
-            part = values.slice(at, end - at)
             series = Series(
                 name=entity.name,
                 tags=entity.tags or None,
                 columns=columns,
-                data=[column.to_list() for column in part.iter_columns()],
+                data=[column[at:end] for column in values],
                 timed=True,
                 location=location,
                 partial=end < stop,

@@ -9,9 +9,11 @@ query does; a null value stands for a window without points.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+import numpy.typing as npt
 import polars as pl
 
 from fluxkeep.influxql.types import DataType
@@ -64,6 +66,26 @@ class Groups:
         for rank, at in enumerate(order):
             ranks[at] = rank
         return ranks
+
+
+def groups_of(names: Mapping[str, pl.Series], measurement: str, groups: Groups) -> npt.NDArray[np.uint32]:
+    """The group of each of some series of a measurement, by the values of its tags in columns."""
+    if not groups.tags:
+        size = len(next(iter(names.values())))
+        return np.full(size, groups.of(Entity(measurement, {})), np.uint32)
+    tags = pl.DataFrame([names[tag].alias(tag) for tag in groups.tags])
+    if tags.height == 1:
+        return np.array([groups.of(_entity(measurement, tags.row(0, named=True)))], np.uint32)
+    distinct = tags.unique(maintain_order=True)
+    ids = pl.Series("\0g", [groups.of(_entity(measurement, row)) for row in distinct.iter_rows(named=True)], pl.UInt32)
+    if distinct.height == tags.height:
+        return ids.to_numpy()
+    found = tags.join(distinct.with_columns(ids), on=groups.tags, how="left", nulls_equal=True, maintain_order="left")
+    return found["\0g"].to_numpy()
+
+
+def _entity(measurement: str, tags: Mapping[str, str | None]) -> Entity:
+    return Entity(measurement, {key: value for key, value in tags.items() if value is not None})
 
 
 @dataclass(frozen=True, slots=True)

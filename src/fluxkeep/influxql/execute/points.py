@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from fluxkeep.datamodel.reader import FieldSeries, ScanRequest
+from fluxkeep.datamodel.reader import ScanRequest
 from fluxkeep.datamodel.timerange import TimeRange
 from fluxkeep.influxql.execute.expressions import NOTHING, Typed, evaluate
 from fluxkeep.influxql.execute.frames import Entity, Groups, Table, dtype_of, sort_rows
@@ -280,8 +280,3 @@ def _filtered(flat: Flat, schema: Schema, condition: Expr) -> pl.DataFrame:
     if truth.type is not DataType.BOOLEAN:
         return flat.frame.clear()
     return flat.frame.with_columns(added).filter(truth.expr).drop([s.name for s in added])
-
-
-def entity_of(series: FieldSeries, name: str) -> Entity:
-    """The entity that a group of a pushed-down aggregate is."""
-    return Entity(name, dict(series.tags))
