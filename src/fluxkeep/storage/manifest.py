@@ -174,14 +174,25 @@ def tombstone_entry(t: Tombstone) -> TombstoneEntry:
     )
 
 
-def decode_edits(payloads: Sequence[bytes]) -> list[Edit]:
-    """Edits of frames.
+def encode_edit(edit: Edit) -> bytes:
+    """A frame's payload."""
+    return msgspec.json.encode(edit)
+
+
+def state_of(payloads: Sequence[bytes]) -> State:
+    """What the edits of frames add up to.
 
     Raises:
         ValueError: A frame verifies and yet holds no edit.
     """
     decoder = msgspec.json.Decoder(Edit)
-    return [decoder.decode(raw) for raw in payloads]
+    state = State()
+    try:
+        for raw in payloads:
+            state.apply(decoder.decode(raw))
+    except RecursionError as error:
+        raise ValueError("nested too deep") from error
+    return state
 
 
 class Manifest:
@@ -212,10 +223,9 @@ class Manifest:
         if found:
             content = read_log(raw, MAGIC, (VERSION,), file=NAME)
             self.damage = content.damage
+            edits = [frame.payload for frame in content.frames if frame.kind == EDIT]
             try:
-                edits = decode_edits([frame.payload for frame in content.frames if frame.kind == EDIT])
-                for edit in edits:
-                    self.state.apply(edit)
+                self.state = state_of(edits)
             except ValueError as error:
                 raise Corruption(f"the manifest holds an edit that can't be read: {error}", file=NAME) from error
             if not edits:
@@ -234,7 +244,7 @@ class Manifest:
             DeviceFull, DeviceFailure: It may or may not be found by a later start; the state
                 here is as before, and the next commit rewrites the manifest so that it is not.
         """
-        payload = msgspec.json.encode(edit)
+        payload = encode_edit(edit)
         if self._log is not None and not self._log.fits(len(payload)):
             self._rewrite()
         if self._log is None:
@@ -255,7 +265,7 @@ class Manifest:
             self._log = None
 
     def _rewrite(self) -> None:
-        payload = msgspec.json.encode(self.state.snapshot())
+        payload = encode_edit(self.state.snapshot())
         capacity = max(_CAPACITY, HEADER.size + _REWRITE_FACTOR * (len(payload) + FRAME.size))
         fresh = LogWriter.create(self._files, self._folder / f"{NAME}.new", MAGIC, VERSION, capacity)
         try:

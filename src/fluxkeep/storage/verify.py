@@ -16,7 +16,7 @@ from fluxkeep.storage import manifest as manifests
 from fluxkeep.storage import wal as wals
 from fluxkeep.storage.flush import data_path, series_path
 from fluxkeep.storage.frames import read_log
-from fluxkeep.storage.manifest import EDIT, State, decode_edits
+from fluxkeep.storage.manifest import EDIT, State, state_of
 from fluxkeep.storage.wal import unpack_record
 
 
@@ -76,8 +76,7 @@ def load_manifest(data: Path) -> tuple[State, list[Finding]]:
     content = read_log(path.read_bytes(), manifests.MAGIC, (manifests.VERSION,), file=manifests.NAME)
     findings = [Finding(path, f"expected a frame, found {d.found}", d.offset) for d in content.damage]
     try:
-        for edit in decode_edits([frame.payload for frame in content.frames if frame.kind == EDIT]):
-            state.apply(edit)
+        state = state_of([frame.payload for frame in content.frames if frame.kind == EDIT])
     except ValueError as error:
         findings.append(Finding(path, f"holds an edit that cannot be read: {error}"))
     return state, findings

@@ -109,6 +109,8 @@ def unpack_record(raw: bytes) -> PointsRecord:
         raise ValueError(str(error)) from error
     if len(body) != size or start > len(raw):
         raise ValueError("lengths do not agree")
+    if not bucket:
+        raise ValueError("no bucket has the id 0")
     return PointsRecord(BucketID.of(bucket), precision_ns, arrival_ns, refused, body)
 
 
