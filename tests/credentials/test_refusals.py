@@ -97,6 +97,18 @@ def test_refused_sessions(house: House) -> None:
     house.tenancy.users.update(house.operator, user.id, status=Status.INACTIVE)
     inactive = ("forbidden", "User is inactive", None, {**nobody, "reason": "inactive-user"})
     assert refused(lambda: house.authenticator.session(key)) == inactive
+    # With an address where it is known.
+    assert refused(lambda: house.authenticator.session(key, CLIENT))[3]["client"] == CLIENT
+    assert refused(lambda: house.authenticator.session(Secret("no-such-key"), CLIENT))[3]["client"] == CLIENT
+
+
+def test_refused_changes_of_a_password(house: House) -> None:
+    wrong, new = Secret("wrong-password"), Secret("another-password")
+    said = {"client": CLIENT, "reason": "wrong-password", "authorization_id": None}
+    text = "your username or password is incorrect"
+    change = house.passwords.change_own
+    assert refused(lambda: change(house.admin, wrong, new, CLIENT)) == ("forbidden", text, None, said)
+    assert refused(lambda: change(house.admin, wrong, new))[3] == {**said, "client": "-"}
 
 
 def test_refused_sign_ins(house: House) -> None:
