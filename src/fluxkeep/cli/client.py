@@ -161,6 +161,9 @@ class Answer:
         try:
             while chunk := body.read(_CHUNK_BYTES):
                 yield chunk
+            # The library takes the end of the connection for the end of the body.
+            if self.response.length:
+                raise EOFError
         except (OSError, EOFError, http.client.HTTPException) as error:
             raise CommandFailed("unexpected EOF") from error
 
