@@ -19,7 +19,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -191,7 +191,13 @@ def build(settings: Settings, clock: Clock, house: contextlib.ExitStack) -> Appl
     housekeeping.every(_RESTORE_SECONDS, restores.give_up_idle)
     house.callback(housekeeping.stop)
     housekeeping.start()
-    _watch(metrics, tenancy, credentials, clock)
+    boards, agents = Dashboards(store, ids), Telegrafs(store, ids)
+    _watch(
+        metrics,
+        tenancy,
+        clock,
+        {"tokens": credentials.authorizations.count, "dashboards": boards.count, "telegrafs": agents.count},
+    )
     endpoints: list[Endpoint] = [
         *health.endpoints(
             clock=clock, metrics=metrics, commit=COMMIT, metrics_disabled=settings.flag("metrics-disabled")
@@ -204,8 +210,8 @@ def build(settings: Settings, clock: Clock, house: contextlib.ExitStack) -> Appl
         *dbrps.endpoints(tenancy.dbrps, tenancy.organizations),
         *label_endpoints.endpoints(labels),
         *secrets.endpoints(org_secrets, tenancy.organizations),
-        *telegrafs.endpoints(Telegrafs(store, ids), tenancy.memberships, labels),
-        *dashboards.endpoints(Dashboards(store, ids), tenancy.organizations, tenancy.memberships, labels),
+        *telegrafs.endpoints(agents, tenancy.memberships, labels),
+        *dashboards.endpoints(boards, tenancy.organizations, tenancy.memberships, labels),
         *variables.endpoints(Variables(store, ids), tenancy.organizations, labels),
         *setup.endpoints(credentials.onboarding),
         *sessions.endpoints(credentials.passwords, secure=secure),
@@ -242,14 +248,14 @@ def build(settings: Settings, clock: Clock, house: contextlib.ExitStack) -> Appl
     )
 
 
-def _watch(metrics: Metrics, tenancy: Tenancy, credentials: Credentials, clock: Clock) -> None:
-    """Expose what the instance has, under the reference's names (http-api.md §2)."""
+def _watch(metrics: Metrics, tenancy: Tenancy, clock: Clock, more: Mapping[str, Callable[[], float]]) -> None:
+    """Expose what the instance has, under the reference's names (http-api.md §2); `more` counts further kinds."""
     directory, started = tenancy.directory, clock.monotonic_ns()
     counts: dict[str, Callable[[], float]] = {
         "organizations": lambda: len(directory.now.organizations.all),
         "buckets": lambda: len(directory.now.buckets.all),
         "users": lambda: len(directory.now.users.all),
-        "tokens": credentials.authorizations.count,
+        **more,
     }
     for what, count in counts.items():
         metrics.watch(f"influxdb_{what}_total", f"Number of total {what} on the server", count)

@@ -198,5 +198,6 @@ def test_points_are_counted(house: House) -> None:
     counting.write(OPERATOR, BUCKET, b"m v=1 1\nm v=2 2", Precision.NS)
     with pytest.raises(Unprocessable):
         counting.write(OPERATOR, BUCKET, b"m v=3 3\nm v=1i 4\nm time=1 5", Precision.NS)
-    assert metrics.registry.get_sample_value("storage_writer_ok_points_total") == 3
-    assert metrics.registry.get_sample_value("storage_writer_dropped_points_total") == 2
+    assert metrics.registry.get_sample_value("storage_writer_ok_points_sum") == 3
+    assert metrics.registry.get_sample_value("storage_writer_dropped_points_sum") == 2
+    assert metrics.registry.get_sample_value("storage_writer_ok_points_count") == 2

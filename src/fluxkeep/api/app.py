@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import threading
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
@@ -27,6 +28,7 @@ from fluxkeep.api.compression import PACK_BYTES_MIN, accepts_gzip, pack, pack_ch
 from fluxkeep.api.cross_site import refuse_cross_site
 from fluxkeep.api.endpoint import Call, Endpoint, Gate, Runs, Style
 from fluxkeep.api.errors import error_response, unforeseen_response
+from fluxkeep.api.figures import Figures, Passage
 from fluxkeep.api.gate import Recognizer, is_guarded, recognize_cached, recognize_v1, recognize_v2, session_key
 from fluxkeep.api.limits import Limits
 from fluxkeep.api.pool import WorkerPool
@@ -127,7 +129,7 @@ class Application:
         self._pages = pages
         self._public_origin = public_origin
         self._secure = secure
-        self._counters = _Counters(metrics)
+        self._figures = Figures(metrics)
         self._metrics = metrics
         self._pool = WorkerPool(self.limits.threads_max, self.limits.waiting_max)
         self._log = get_logger("api")
@@ -158,8 +160,9 @@ class Application:
         started = time.perf_counter()
         match = self.router.match(request.path)
         endpoint = match.route.endpoint(request.method) if match else None
+        passage = Passage()
         try:
-            response = await self._handle(request, match, endpoint)
+            response = await self._handle(request, match, endpoint, passage)
         except Abandoned as error:
             # Its frames hold tables, and it is held by the future that brought it here.
             error.with_traceback(None)
@@ -181,7 +184,14 @@ class Application:
             if origin:
                 response.headers["access-control-allow-origin"] = origin
         elapsed = time.perf_counter() - started
-        self._counters.count(request.method if endpoint else "-", _label(endpoint), response.status_code, elapsed)
+        self._figures.count(
+            endpoint, request.method, response.status_code, request.headers.get("user-agent", ""), elapsed
+        )
+        if endpoint is not None:
+            if isinstance(response, Stream):
+                response.sent = functools.partial(self._figures.transfer, endpoint, passage, response.status_code)
+            else:
+                self._figures.transfer(endpoint, passage, response.status_code, len(response.body))
         self._log.debug(
             "request", method=request.method, path=_label(endpoint), status=response.status_code, seconds=elapsed
         )
@@ -196,7 +206,9 @@ class Application:
             await asyncio.wait_for(self._idle.wait(), self.limits.stop_seconds_max)
         await asyncio.get_running_loop().run_in_executor(None, self._pool.close)
 
-    async def _handle(self, request: Incoming, match: Match | None, endpoint: Endpoint | None) -> Response:
+    async def _handle(
+        self, request: Incoming, match: Match | None, endpoint: Endpoint | None, passage: Passage
+    ) -> Response:
         gate = endpoint.gate if endpoint else None
         if match is not None and match.slash and gate is Gate.OPEN and is_guarded(request.path):
             gate = None  # only the exact paths are exempt from layer A
@@ -220,7 +232,10 @@ class Application:
             return self.router.missing(request.path, match)
         if match.slash and endpoint.style is Style.C and is_guarded(request.path):
             return self.router.redirect(request.method, request.path, request.query_string)
+        if access is not None:
+            passage.org_id = access.principal.org_id or ""
         body = b"" if endpoint.streams else await self._read_body(request)
+        passage.request_bytes = len(body)
         call = self._call(request, match, endpoint, access, query, body)
         if endpoint.streams:
             response = await self._streamed(request, endpoint, call)
@@ -335,15 +350,18 @@ class Application:
         response.headers["content-encoding"] = "gzip"
 
     async def _send_stream(self, protocol: Any, response: Stream, headers: list[tuple[str, str]]) -> None:
+        size = 0
         try:
             transport = protocol.response_stream(response.status_code, headers)
             while (chunk := await self._next(response.chunks)) is not None:
                 await transport.send_bytes(chunk)
+                size += len(chunk)
         except (Abandoned, RuntimeError) as error:
             # The latter is the server's word for a client that has gone; the query ends with it.
             error.with_traceback(None)
             self._log.debug("client.gone")
         finally:
+            response.sent(size)
             if response.watcher is not None:
                 response.watcher.cancel()
             close = getattr(response.chunks, "close", None)
@@ -399,25 +417,6 @@ class _RsgiRequest:
 
 def _cut_off() -> FluxkeepError:
     return InvalidInput("unable to read data: unexpected EOF")
-
-
-class _Counters:
-    """Request figures, with the labelled children kept: finding them costs more than counting."""
-
-    def __init__(self, metrics: Metrics) -> None:
-        self._metrics = metrics
-        self._children: dict[tuple[str, str, int], tuple[Callable[[], None], Callable[[float], None]]] = {}
-
-    def count(self, method: str, path: str, status: int, seconds: float) -> None:
-        key = (method, path, status)
-        children = self._children.get(key)
-        if children is None:
-            # Methods are the client's words; those of known endpoints are few.
-            counter = self._metrics.http_requests.labels(method, path, str(status))
-            children = (counter.inc, self._metrics.http_seconds.labels(path).observe)
-            self._children[key] = children
-        children[0]()
-        children[1](seconds)
 
 
 def _label(endpoint: Endpoint | None) -> str:

@@ -8,7 +8,7 @@ Source: http-api.md §1.2, §1.3.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 import msgspec
 from starlette.responses import Response
@@ -82,6 +82,10 @@ def page_not_found() -> Response:
     return text("404 page not found\n", 404)
 
 
+def _unheard(_size: int) -> None:
+    """What a stream tells its size to where nobody counts."""
+
+
 class Stream(Response):
     """An answer whose body arrives in pieces.
 
@@ -91,11 +95,13 @@ class Stream(Response):
 
     Attributes:
         watcher: Waits for the client to leave; cancelled when the last piece is sent.
+        sent: Told how many bytes went out, when no more will.
     """
 
     def __init__(self, chunks: Iterator[bytes], status: int = 200, headers: Mapping[str, str] | None = None) -> None:
         super().__init__(None, status, dict(headers or {}))
         self.chunks = chunks
         self.watcher: asyncio.Task[None] | None = None
+        self.sent: Callable[[int], None] = _unheard
         if "content-length" in self.headers:
             del self.headers["content-length"]

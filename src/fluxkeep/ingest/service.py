@@ -135,8 +135,8 @@ class Ingest:
             outcome = self._store.write(stored, batch, body, precision, now, findings.refused.tolist())
         except Internal as error:
             raise Internal(f"unexpected error writing points to database: {error.message}") from error
-        self._metrics.points_written.inc(outcome.accepted)
-        self._metrics.points_refused.inc(batch.point_count - outcome.accepted)
+        self._metrics.points_written.observe(outcome.accepted)
+        self._metrics.points_refused.observe(batch.point_count - outcome.accepted)
         text = refusal_text(stored, findings, outcome.refusals)
         if text is not None:
             raise Unprocessable(text)

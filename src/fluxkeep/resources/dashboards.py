@@ -85,6 +85,11 @@ class Dashboards:
         self._store = store
         self._ids = ids
 
+    def count(self) -> int:
+        """How many dashboards there are in all organizations."""
+        with self._store.read() as connection:
+            return rows.count_documents(connection, KIND)
+
     def find(self, dashboard_id: ResourceID) -> Dashboard | None:
         """The dashboard of that id, whoever asks."""
         with self._store.read() as connection:

@@ -9,7 +9,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 
-from sqlalchemy import Connection, delete, insert, select, update
+from sqlalchemy import Connection, delete, func, insert, select, update
 
 from fluxkeep.access.permissions import ResourceType
 from fluxkeep.ids import ID, LabelID, OrgID, ResourceID
@@ -133,6 +133,11 @@ def load_documents(connection: Connection, kind: str, org_id: OrgID | None = Non
     if org_id is not None:
         wanted = wanted.where(documents.c.org_id == org_id)
     return [Document(**row) for row in connection.execute(wanted).mappings()]
+
+
+def count_documents(connection: Connection, kind: str) -> int:
+    """How many there are of a kind, in all organizations."""
+    return connection.execute(select(func.count()).where(documents.c.kind == kind)).scalar_one()
 
 
 def load_document(connection: Connection, kind: str, document_id: ID) -> Document | None:

@@ -51,6 +51,11 @@ class Telegrafs:
         self._store = store
         self._ids = ids
 
+    def count(self) -> int:
+        """How many configurations there are in all organizations."""
+        with self._store.read() as connection:
+            return rows.count_documents(connection, KIND)
+
     def find(self, telegraf_id: ResourceID) -> Telegraf | None:
         """The configuration of that id, whoever asks."""
         with self._store.read() as connection:

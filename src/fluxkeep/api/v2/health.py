@@ -5,6 +5,8 @@ Source: http-api.md §2.
 
 from __future__ import annotations
 
+import os
+import platform
 from collections.abc import Callable
 
 from prometheus_client import exposition
@@ -31,6 +33,11 @@ def endpoints(*, clock: Clock, metrics: Metrics, commit: str, metrics_disabled: 
         commit: What `/health` names as the build.
         metrics_disabled: `/metrics` answers 403.
     """
+    # Go's names of both; no build of ours has a date.
+    machine = {"x86_64": "amd64", "aarch64": "arm64"}.get(platform.machine(), platform.machine())
+    metrics.info.labels(
+        machine, "unknown", commit, str(os.cpu_count() or 1), platform.system().lower(), COMPATIBLE_VERSION
+    ).set(1)
     started_ns = clock.now_ns()
     started = clock.monotonic_ns()
 
