@@ -35,7 +35,7 @@ class StorageOptions:
     memtable_bytes_max: int = 256 * MIB
     write_wait_seconds_max: float = 5.0
     flush_idle_seconds: float = 600.0
-    row_group_rows: int = 65_536
+    row_group_rows: int = 131_072
     file_bytes_max: int = 64 * MIB
     compaction_files_min: int = 4
     open_files_max: int = 256
