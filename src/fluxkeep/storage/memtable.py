@@ -33,6 +33,8 @@ _JOIN = 32
 # What a chunk's Python objects take besides its columns, roughly.
 _CHUNK_OVERHEAD_BYTES = 600
 _LEVEL_MAX = 4
+# Chunks of so many rows are few enough as they are.
+_JOINED_ROWS = 2_048
 _RUN_RATIO = 2
 
 
@@ -72,7 +74,7 @@ class Partition:
 
     def add(self, rows: Rows, *, pending: bool) -> Chunk:
         """Add a chunk behind all others."""
-        chunk = Chunk(rows, pending=pending)
+        chunk = Chunk(rows, pending=pending, level=0 if len(rows) < _JOINED_ROWS else _LEVEL_MAX)
         with self._lock:
             self._chunks.append(chunk)
             self.nbytes += chunk.nbytes
@@ -182,7 +184,8 @@ class Partition:
             if end - start < _JOIN or level >= _LEVEL_MAX:
                 return
             run = self._chunks[start:end]
-            joined = Chunk(concatenate_rows([chunk.rows for chunk in run]), pending=False, level=level + 1)
+            rows = concatenate_rows([chunk.rows for chunk in run])
+            joined = Chunk(rows, pending=False, level=level + 1 if len(rows) < _JOINED_ROWS else _LEVEL_MAX)
             self._chunks[start:end] = [joined]
             end = start + 1
 
