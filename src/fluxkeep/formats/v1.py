@@ -11,6 +11,7 @@ golden/influxql/show-and-statements.txt ("answer …").
 from __future__ import annotations
 
 import datetime as dt
+import math
 import struct
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -35,12 +36,8 @@ EPOCHS: Final[Mapping[str, int]] = {
     "h": HOUR,
 }
 _TIME_EXTENSION = 5
-# Whole floats below this are int64 without a thought.
-_EXACT = float(1 << 53)
 # Larger ones are written with an exponent.
 _WHOLE_MAX = 1e21
-# Columns of up to so many values are gone through one by one.
-_FEW = 200
 # Escaped as in the reference, so that no browser takes an answer for HTML; in JSON they occur only inside strings.
 _UNSAFE = (
     (b"<", b"\\u003c"),
@@ -96,27 +93,30 @@ class UnsupportedValue(ValueError):
 
 def merge(results: Iterable[Result]) -> Iterator[Result]:
     """Parts of one statement put together; series that were cut are joined again."""
-    pending: Result | None = None
+    head: Result | None = None
+    gathered: list[Series] = []
     for result in results:
-        if pending is not None and pending.statement_id == result.statement_id and result.error is None:
-            pending = replace(pending, series=_joined(pending.series, result.series), partial=result.partial)
+        if head is not None and head.statement_id == result.statement_id and result.error is None:
+            _join(gathered, result.series)
         else:
-            if pending is not None:
-                yield pending
-            pending = result
-        if not pending.partial:
-            yield pending
-            pending = None
-    if pending is not None:
-        yield replace(pending, partial=False)
+            if head is not None:
+                yield replace(head, series=gathered)
+            head, gathered = result, list(result.series)
+        if not result.partial:
+            yield replace(head, series=gathered, partial=False)
+            head = None
+    if head is not None:
+        yield replace(head, series=gathered, partial=False)
 
 
-def _joined(before: Sequence[Series], after: Sequence[Series]) -> Sequence[Series]:
+def _join(before: list[Series], after: Sequence[Series]) -> None:
+    """Add series behind others; one that was cut goes on where it was."""
+    rest = after
     if before and after and before[-1].partial:
-        head, tail = before[-1], after[0]
-        data = [[*a, *b] for a, b in zip(head.data, tail.data, strict=True)]
-        return [*before[:-1], replace(tail, data=data), *after[1:]]
-    return [*before, *after]
+        data = [[*a, *b] for a, b in zip(before[-1].data, after[0].data, strict=True)]
+        before[-1] = replace(after[0], data=data)
+        rest = after[1:]
+    before.extend(rest)
 
 
 def encode_json(results: Iterable[Result], epoch: str) -> bytes:
@@ -187,21 +187,14 @@ def _json_values(column: Sequence[Cell]) -> Sequence[Any]:
     """Whole floats become integers, as the reference writes them; NaN becomes null."""
     if not isinstance(next((value for value in column if value is not None), None), float):
         return column
-    if len(column) <= _FEW:
-        return [_json_number(value) for value in column]
-    values = np.array(column, np.float64)
-    infinite = values[np.isinf(values)]
-    if len(infinite):
-        raise UnsupportedValue(f"json: unsupported value: {'+' if infinite[0] > 0 else '-'}Inf")
-    written = values.astype(object)
-    whole = values == np.trunc(values)
-    exact = whole & (np.abs(values) < _EXACT)
-    written[exact] = values[exact].astype(np.int64)
-    for at in np.flatnonzero(whole & ~exact & (np.abs(values) < _WHOLE_MAX)).tolist():
-        written[at] = int(values[at])
-    written[np.isnan(values)] = None
-    found: list[Any] = written.tolist()
-    return found
+    numbers: Sequence[Any] = column
+    try:
+        plain = math.isfinite(sum(numbers)) and min(numbers) > -_WHOLE_MAX and max(numbers) < _WHOLE_MAX
+    except TypeError:
+        plain = False  # a null is among them
+    if plain:
+        return [number if number % 1 else int(number) for number in numbers]
+    return [_json_number(value) for value in column]
 
 
 def _json_number(value: Cell) -> Cell:

@@ -10,12 +10,13 @@ Source: architecture.md §6; influxql.md §6 (ties).
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Final
 
 import numpy as np
 import polars as pl
 
-from fluxkeep.datamodel.predicates import FIELD
+from fluxkeep.datamodel.predicates import FIELD, MEASUREMENT
 from fluxkeep.datamodel.reader import Aggregate, ScanRequest
 from fluxkeep.datamodel.series_names import names_of
 from fluxkeep.datamodel.timerange import TimeRange, Window
@@ -80,6 +81,9 @@ class PushedDown:
         sources = [source for source in self._bound.sources if isinstance(source, MeasurementSource)]
         if len(sources) < len(self._bound.sources) or len({s.name for s in sources}) < len(sources):
             return None
+        if {FIELD, MEASUREMENT} & set(self._bound.tags):
+            # As tags they are none; as columns of names they would be.
+            return None
         types = {name: dtype_of(call_type(call)) for name, call in calls.items()}
         frames: dict[str, list[pl.DataFrame]] = {name: [] for name in calls}
         for source in sources:
@@ -104,9 +108,9 @@ class PushedDown:
                 fields=tuple(sorted(wanted)),
                 aggregate=kind,
                 window=_window(windows),
-                group=(*self._bound.tags, FIELD) if merging and FIELD not in self._bound.tags else None,
             )
-            answer = _answer(source, request, self._groups, {name: types[name] for name in wanted}, windows)
+            wanted_types = {name: types[name] for name in wanted}
+            answer = _answer(source, request, self._groups, wanted_types, windows, merging=merging)
             if answer is None:
                 return None
             for name, frame in answer.items():
@@ -151,10 +155,19 @@ def _answer(
     groups: Groups,
     types: Mapping[str, pl.DataType],
     windows: Windows,
+    *,
+    merging: bool,
 ) -> dict[str, pl.DataFrame] | None:
-    """One source's rows by field, or None where types differ between its shards."""
+    """One source's rows by field, or None where types differ between its shards.
+
+    With `merging` there is one row for each group, field and window.
+    """
+    labels = (*groups.tags, FIELD)
     try:
         scan = source.reader.scan(request)
+        if merging and _meet(names_of(scan.series, np.arange(len(scan.series)), labels).columns):
+            # Nothing was read yet. Groups of one series each need no grouping, which is most of a scan's cost.
+            scan = source.reader.scan(replace(request, group=labels))
         batches = list(scan.batches)
     except InvalidInput:
         return None
@@ -165,7 +178,7 @@ def _answer(
         ordinals = frame["series"].to_numpy()
         begins = np.concatenate((np.ones(1, np.bool_), ordinals[1:] != ordinals[:-1]))[: len(ordinals)]
         table_of = np.cumsum(begins) - 1
-        names = names_of(scan.series, ordinals[begins].astype(np.int64), (*groups.tags, FIELD)).columns
+        names = names_of(scan.series, ordinals[begins].astype(np.int64), labels).columns
         g = groups_of(names, source.name, groups)[table_of]
         time, w = _times(frame, windows, selector=request.aggregate.is_selector)
         rows = pl.DataFrame([pl.Series("g", g), time.alias("time"), w.alias("w"), frame["value"].alias("v")])
@@ -176,6 +189,12 @@ def _answer(
             mine = (fields == field).to_numpy()
             parts.setdefault(field, []).append(rows if mine.all() else rows[np.flatnonzero(mine[table_of])])
     return {field: pl.concat(found) for field, found in parts.items()}
+
+
+def _meet(names: Mapping[str, pl.Series]) -> bool:
+    """Whether two of some field series have the same names."""
+    frame = pl.DataFrame([column.alias(label) for label, column in names.items()])
+    return frame.height > 1 and frame.n_unique() < frame.height
 
 
 def _times(frame: pl.DataFrame, windows: Windows, *, selector: bool) -> tuple[pl.Series, pl.Series]:
