@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import sys
 
-NAMES = ("parse", "authenticate", "http", "ingest", "queries")
+NAMES = ("parse", "authenticate", "http", "ingest", "queries", "backup")
 
 
 def main() -> None:

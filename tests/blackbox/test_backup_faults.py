@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import random
 import re
 import resource
+import shutil
 import signal
 import subprocess
 import threading
@@ -239,3 +241,93 @@ def test_a_bucket_of_an_organization_that_is_gone_comes_back(source: Influx, tmp
     warned = source("restore", folder, "--org", "never-there")
     assert warned.returncode == 0
     assert "WARN: No bucket of the backup was selected" in warned.stderr
+
+
+def killed_at(influx: Influx, line: str, *args: str) -> None:
+    """Run the command and kill it as soon as it says something."""
+    environment = {"HOME": str(influx.home), "INFLUX_HOST": influx.server.url}
+    process = subprocess.Popen([INFLUX, *args], env=environment, stderr=subprocess.PIPE, text=True)
+    assert process.stderr is not None
+    for said in process.stderr:
+        if line in said:
+            break
+    else:
+        raise AssertionError(f"it never said {line!r}")
+    process.kill()
+    process.communicate()
+
+
+@pytest.mark.parametrize("line", ["Restoring KV snapshot", "Restoring TSM snapshot for shard"])
+def test_a_client_killed_in_the_middle_of_a_full_restore_has_replaced_nothing(
+    target: Influx, source: Influx, backup: Path, line: str
+) -> None:
+    target.ok("write", "-b", "climate", "m v=1 1700000000000000000")
+    killed_at(target, line, "restore", "--full", str(backup), "--operator-token", FIRST)
+    assert count(target) == 1
+    assert "somebody" in target.ok("user", "list")
+    target.ok("restore", "--full", str(backup), "--operator-token", FIRST)
+    assert count(Influx(target.server, source.home)) == LINES
+
+
+def test_a_client_killed_in_the_middle_of_a_bucket_is_no_hindrance(target: Influx, backup: Path) -> None:
+    again = ("restore", str(backup), "--bucket", "climate", "--new-bucket", "again")
+    killed_at(target, "Restoring TSM snapshot for shard", *again)
+    # What there is of it does not pass for the bucket.
+    assert target.fails("query", 'from(bucket: "again") |> range(start: 0)').endswith('could not find bucket "again"')
+    target.ok(*again)
+    assert count(target, "again") == LINES
+    assert ".restoring" not in target.ok("bucket", "list")
+
+
+@pytest.mark.parametrize("how", ["cut", "damaged", "missing"])
+def test_a_harmed_archive_is_one_line_and_replaces_nothing(
+    target: Influx, source: Influx, backup: Path, tmp_path: Path, how: str
+) -> None:
+    target.ok("write", "-b", "climate", "m v=1 1700000000000000000")
+    harmed = tmp_path / "harmed"
+    shutil.copytree(backup, harmed)
+    # The last of them: all others have come in by then.
+    path = max(harmed.glob("*.tar.gz"), key=lambda path: int(path.name.split(".")[1]))
+    content = path.read_bytes()
+    if how == "cut":
+        path.write_bytes(content[: len(content) // 2])
+    elif how == "damaged":
+        path.write_bytes(content[: len(content) // 2] + bytes(64) + content[len(content) // 2 + 64 :])
+    else:
+        path.unlink()
+    done = target("restore", "--full", str(harmed), "--operator-token", FIRST)
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1].startswith("Error: failed to restore shard ")
+    assert "WARN: The restore did not come to its end, nothing was replaced" in done.stderr
+    assert "somebody" in target.ok("user", "list")
+    assert count(target) == 1
+    bucket = target("restore", str(harmed), "--bucket", "climate", "--new-bucket", "again")
+    assert bucket.returncode == 1
+    assert '"again": failed to restore shard ' in bucket.stderr.splitlines()[-1]
+    assert "again" not in target.ok("bucket", "list")
+    target.ok("restore", "--full", str(backup), "--operator-token", FIRST)
+    assert count(Influx(target.server, source.home)) == LINES
+
+
+SECRET = (
+    'import "array"\nimport "influxdata/influxdb/secrets"\n'
+    'array.from(rows: [{_value: secrets.get(key: "mail")}])'
+)  # fmt: skip
+
+
+def test_secrets_open_on_another_server_with_the_token_of_the_backup(
+    source: Influx, target: Influx, tmp_path: Path
+) -> None:
+    source.ok("secret", "update", "-k", "mail", "-v", "the-value-of-the-secret")
+    folder = tmp_path / "backup"
+    source.ok("backup", str(folder))
+    key = (source.server.folder / "influxd.bolt.secrets-key").read_bytes()
+    assert key != (target.server.folder / "influxd.bolt.secrets-key").read_bytes()
+    for path in folder.iterdir():
+        content = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
+        for hidden in (key, key.hex().encode(), b"the-value-of-the-secret", FIRST.encode()):
+            assert hidden not in content
+    done = target("restore", "--full", str(folder), "--operator-token", FIRST)
+    assert done.returncode == 0, done.stderr
+    assert "was sealed by another server" not in done.stderr
+    assert "the-value-of-the-secret" in Influx(target.server, source.home).ok("query", SECRET)

@@ -82,9 +82,9 @@ def pack(body: bytes) -> bytes:
     return stream.compress(body) + stream.flush()
 
 
-def pack_chunks(chunks: Iterator[bytes]) -> Iterator[bytes]:
+def pack_chunks(chunks: Iterator[bytes], level: int = _LEVEL) -> Iterator[bytes]:
     """A streamed answer as gzip; what has been given can be read before the next chunk exists."""
-    stream = zlib.compressobj(_LEVEL, zlib.DEFLATED, _GZIP)
+    stream = zlib.compressobj(level, zlib.DEFLATED, _GZIP)
     for chunk in chunks:
         packed = stream.compress(chunk) + stream.flush(zlib.Z_SYNC_FLUSH)
         if packed:

@@ -63,6 +63,9 @@ def backup(
     folder.mkdir(parents=True, exist_ok=True)
     base = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
     headers = {"Gzip-Compression-Level": gzip_compression_level} if gzip_compression_level else {}
+    if not packed:
+        # Packing and unpacking what is kept as it is would be for nothing.
+        headers["Accept-Encoding"] = "identity"
     log("INFO", "Downloading metadata snapshot")
     with failing("failed to backup metadata"), failing("failed to download metadata snapshot"):
         parts = _metadata(session, headers)
