@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import polars as pl
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fluxkeep.influxql.execute.fill import fill_windows
@@ -70,6 +70,7 @@ def test_descending_looks_at_what_was_later() -> None:
     st.sampled_from([Fill.NULL, Fill.PREVIOUS, Fill.LINEAR]),
     st.booleans(),
 )
+@settings(deadline=None)
 def test_stepping_window_by_window_gives_the_same(
     points: dict[tuple[int, int], float], fill: Fill, descending: bool
 ) -> None:

@@ -11,6 +11,7 @@ Source: influxql.md §1 (sequence of statements), §2, §3.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from functools import lru_cache
 
 from fluxkeep.errors import Abandoned, FluxkeepError, Internal
 from fluxkeep.formats.v1 import Result
@@ -26,6 +27,9 @@ from fluxkeep.influxql.statements.show import NotSupportedError, show
 from fluxkeep.influxql.syntax.ast import Delete, DropMeasurement, Explain, NotThere, Select, Statement
 from fluxkeep.influxql.syntax.cursor import Parameter
 from fluxkeep.influxql.syntax.parser import parse
+
+# Statements of longer texts are not kept: 256 of these take a few megabytes.
+_KEPT_CHARS_MAX = 1024
 
 
 def execute(
@@ -57,8 +61,17 @@ def execute(
         ParseError: Before anything ran.
         Abandoned: From the iterator, when `gone` or a reader says so.
     """
-    statements = parse(text, parameters)
+    if parameters or len(text) > _KEPT_CHARS_MAX:
+        statements = parse(text, parameters)
+    else:
+        statements = _parse_kept(text)
     return _run(statements, Databases(sources, database, policy), now_ns, chunk_size, gone)
+
+
+@lru_cache(maxsize=256)
+def _parse_kept(text: str) -> tuple[Statement, ...]:
+    """The statements of a text without parameters; trees are frozen, and dashboards ask the same again and again."""
+    return parse(text, {})
 
 
 def _run(

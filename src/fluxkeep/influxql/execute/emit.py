@@ -31,7 +31,7 @@ def emit(
     groups = frame["g"].to_numpy()
     starts = np.concatenate(([0], np.flatnonzero(groups[1:] != groups[:-1]) + 1, [len(groups)])).tolist()
     # Lists are made once and cut: a frame a group would cost more than its values.
-    values = [column.to_list() for column in frame.drop("g").iter_columns()]
+    values = [column.to_list() for column in frame.iter_columns() if column.name != "g"]
     for start, stop in itertools.pairwise(starts):
         entity = table.groups[int(groups[start])]
         at = start

@@ -105,4 +105,19 @@ class Table:
 
 def sort_rows(frame: pl.DataFrame, *, descending: bool) -> pl.DataFrame:
     """By group, then time in the query's direction; equal times keep their order."""
+    if in_order(frame["g"], frame["time"], descending=descending):
+        return frame
     return frame.sort("g", "time", descending=[False, descending], maintain_order=True)
+
+
+def in_order(groups: pl.Series, times: pl.Series, *, descending: bool = False, distinct: bool = False) -> bool:
+    """Whether rows ascend by group, then time (or descend by time), without nulls; with `distinct` none twice.
+
+    What a scan gives is in order most of the time, and looking costs a tenth of sorting.
+    """
+    if groups.null_count() or times.null_count():
+        return False
+    g, t = groups.to_numpy(), times.to_numpy()
+    earlier, later = (t[1:], t[:-1]) if descending else (t[:-1], t[1:])
+    within = earlier < later if distinct else earlier <= later
+    return bool(((g[1:] > g[:-1]) | ((g[1:] == g[:-1]) & within)).all())

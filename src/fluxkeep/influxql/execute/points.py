@@ -171,13 +171,13 @@ def _take_apart(
     """Rows of one batch, by field, with entities in place of field series."""
     ordinals = frame["series"].to_numpy()
     which = field_of[ordinals]
-    rows = pl.DataFrame(
-        [pl.Series("sid", sid_of[ordinals], pl.UInt32), frame["time"], frame["value"]],
-    )
+    # Put together by hand: an expression has a fixed cost that a small answer would feel.
+    rows = pl.DataFrame([pl.Series("sid", sid_of[ordinals], pl.UInt32), frame["time"], frame["value"]])
     for field in np.unique(which).tolist():
         name = fields[field]
-        chosen = rows if (which == field).all() else rows.filter(pl.Series(which == field))
-        parts.setdefault(name, []).append(chosen.rename({"value": _named(name)}))
+        chosen = rows if (which == field).all() else rows[np.flatnonzero(which == field)]
+        named = pl.DataFrame([chosen["sid"], chosen["time"], chosen["value"].alias(_named(name))])
+        parts.setdefault(name, []).append(named)
 
 
 def _side_by_side(parts: dict[str, list[pl.DataFrame]], types: dict[str, DataType]) -> pl.DataFrame:
@@ -187,9 +187,9 @@ def _side_by_side(parts: dict[str, list[pl.DataFrame]], types: dict[str, DataTyp
     first = columns[0]
     if len(columns) == 1:
         return first
-    keys = first.select("sid", "time")
-    if all(len(c) == len(first) and c.select("sid", "time").equals(keys) for c in columns[1:]):
-        return pl.concat([first, *(c.drop("sid", "time") for c in columns[1:])], how="horizontal")
+    keys = first[["sid", "time"]]
+    if all(len(c) == len(first) and c[["sid", "time"]].equals(keys) for c in columns[1:]):
+        return pl.DataFrame([*first.iter_columns(), *(c.to_series(2) for c in columns[1:])])
     # A point has at most one value per field, so any aggregate that skips nulls picks it.
     stacked = pl.concat(columns, how="diagonal")
     return stacked.group_by("sid", "time").agg(pl.all().max()).sort("sid", "time")

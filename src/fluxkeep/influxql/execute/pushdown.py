@@ -21,7 +21,7 @@ from fluxkeep.datamodel.reader import Aggregate, ScanRequest
 from fluxkeep.datamodel.series_names import names_of
 from fluxkeep.datamodel.timerange import TimeRange, Window
 from fluxkeep.errors import InvalidInput
-from fluxkeep.influxql.execute.frames import Groups, dtype_of, groups_of
+from fluxkeep.influxql.execute.frames import Groups, dtype_of, groups_of, in_order
 from fluxkeep.influxql.execute.windows import Windows
 from fluxkeep.influxql.plan.bind import Bound, MeasurementSource
 from fluxkeep.influxql.plan.predicates import measurement_predicate, split_condition
@@ -116,7 +116,10 @@ class PushedDown:
             for name, frame in answer.items():
                 if name in frames:
                     frames[name].append(frame)
-        return {name: _tidy(kind, pl.concat(parts)) if parts else _empty(types[name]) for name, parts in frames.items()}
+        return {
+            name: _tidy(kind, parts[0] if len(parts) == 1 else pl.concat(parts)) if parts else _empty(types[name])
+            for name, parts in frames.items()
+        }
 
 
 def _kind(call: Call) -> Aggregate | None:
@@ -188,7 +191,7 @@ def _answer(
                 return None
             mine = (fields == field).to_numpy()
             parts.setdefault(field, []).append(rows if mine.all() else rows[np.flatnonzero(mine[table_of])])
-    return {field: pl.concat(found) for field, found in parts.items()}
+    return {field: found[0] if len(found) == 1 else pl.concat(found) for field, found in parts.items()}
 
 
 def _meet(names: Mapping[str, pl.Series]) -> bool:
@@ -210,10 +213,12 @@ def _times(frame: pl.DataFrame, windows: Windows, *, selector: bool) -> tuple[pl
 
 def _tidy(kind: Aggregate, rows: pl.DataFrame) -> pl.DataFrame:
     """One row for each group and window, in order."""
+    if in_order(rows["g"], rows["w"], distinct=True):
+        return rows[["g", "time", "v"]]
     if kind in (Aggregate.FIRST, Aggregate.LAST):
         late = kind is Aggregate.LAST
         rows = rows.sort("g", "w", "time", "v", descending=[False, False, late, True])
         rows = rows.unique(["g", "w"], keep="first", maintain_order=True)
     else:
         rows = rows.sort("g", "w")
-    return rows.select("g", "time", "v")
+    return rows[["g", "time", "v"]]

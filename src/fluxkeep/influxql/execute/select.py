@@ -8,6 +8,7 @@ Source: influxql.md §6 to §11.
 
 from __future__ import annotations
 
+import numpy as np
 import polars as pl
 
 from fluxkeep.datamodel.timerange import TimeRange
@@ -75,8 +76,18 @@ class _Run:
             frame, columns = self._computed()
         else:
             frame, columns = self._raw()
-        frame = frame.select("g", "time", *self._outputs(columns))
-        return self._finish(frame)
+        return self._finish(self._shown(frame, columns))
+
+    def _shown(self, frame: pl.DataFrame, columns: dict[Expr, Typed]) -> pl.DataFrame:
+        """g, time and the columns of the answer."""
+        shown = [columns.get(column.expr) for column in self._bound.columns]
+        if all(one is not None and one.expr.meta.is_column() for one in shown):
+            # As they are: taken, not computed, which a small answer would feel.
+            taken = [
+                frame[one.expr.meta.output_name()].alias(f"c{at}") for at, one in enumerate(shown) if one is not None
+            ]
+            return pl.DataFrame([frame["g"], frame["time"], *taken])
+        return frame.select("g", "time", *self._outputs(columns))
 
     def _outputs(self, columns: dict[Expr, Typed]) -> list[pl.Expr]:
         outputs = []
@@ -114,7 +125,8 @@ class _Run:
         columns: dict[Expr, Typed] = {}
         frame: pl.DataFrame | None = None
         for at, call in enumerate(self._calls):
-            values = self._values(call, bounds.start, bounds.end).rename({"v": f"f{at}"})
+            found = self._values(call, bounds.start, bounds.end)
+            values = pl.DataFrame([c.alias(f"f{at}") if c.name == "v" else c for c in found.iter_columns()])
             columns[call] = Typed(pl.col(f"f{at}"), call_type(call))
             frame = values if frame is None else _merged(frame, values)
         assert frame is not None
@@ -162,7 +174,8 @@ class _Run:
     def _at_start(self, values: pl.DataFrame) -> pl.DataFrame:
         bounds = self._plan.bounds
         start = 0 if bounds.first is None or bounds.start <= MIN_TIME_NS else bounds.start
-        return values.with_columns(pl.lit(start, pl.Int64).alias("time"))
+        times = pl.Series("time", np.full(len(values), start, np.int64))
+        return pl.DataFrame([times if c.name == "time" else c for c in values.iter_columns()])
 
     def _inputs(self, call: Call, ref: VarRef, first: int, last: int) -> pl.DataFrame:
         points = self._points(first, last)
@@ -220,7 +233,7 @@ class _Run:
         ordered = [entities[0]] * len(entities) if entities else []
         for at, rank in enumerate(ranks.to_list()):
             ordered[rank] = entities[at]
-        frame = frame.with_columns(ranks.gather(frame["g"]))
+        frame = pl.DataFrame([ranks[frame["g"].to_numpy()], *(c for c in frame.iter_columns() if c.name != "g")])
         frame = sort_rows(frame, descending=descending)
         if select.slimit or select.soffset:
             frame = _limit_groups(frame, select.slimit, select.soffset)
