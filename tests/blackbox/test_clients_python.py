@@ -6,6 +6,7 @@ import asyncio
 import warnings
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -13,7 +14,7 @@ import pytest
 from influxdb import DataFrameClient
 from influxdb import InfluxDBClient as V1Client
 from influxdb.exceptions import InfluxDBClientError
-from influxdb_client import InfluxDBClient, Point, WritePrecision
+from influxdb_client import InfluxDBClient, Point, WriteOptions, WritePrecision
 from influxdb_client.client.influxdb_client_async import InfluxDBClientAsync
 from influxdb_client.client.write_api import SYNCHRONOUS
 from influxdb_client.rest import ApiException
@@ -101,6 +102,38 @@ class TestAsynchronous:
                 return [answer[0].records[0].get_value() for answer in answers]
 
         assert asyncio.run(scenario()) == [sum(range(60))] * 20
+
+
+class TestBatches:
+    def test_points_written_while_the_server_was_away_arrive(self, tmp_path: Path) -> None:
+        """The client keeps batches that met nobody, and sends them again."""
+        server = Server(tmp_path / "data")
+        server.start()
+        try:
+            token = server.set_up()["auth"]["token"]
+            options = WriteOptions(
+                batch_size=50,
+                flush_interval=200,
+                retry_interval=200,
+                max_retries=100,
+                max_retry_delay=500,
+                max_retry_time=60_000,
+            )
+            failed: list[str] = []
+            with InfluxDBClient(server.url, token, org="house", timeout=5_000, enable_gzip=True) as client:
+                write = client.write_api(options, error_callback=lambda _key, data, _error: failed.append(data))
+                for at in range(500):
+                    if at == 200:
+                        server.stop()
+                    if at == 400:
+                        server.start()
+                    write.write("house", record=f"batched v={at}i {START + at}", write_precision=WritePrecision.S)
+                write.close()
+                text = 'from(bucket:"house") |> range(start:0) |> filter(fn: (r) => r._measurement == "batched")'
+                [table] = client.query_api().query(text + " |> sum()")
+            assert (table.records[0].get_value(), failed) == (sum(range(500)), [])
+        finally:
+            server.kill()
 
 
 class TestFrames:
