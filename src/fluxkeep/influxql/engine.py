@@ -61,10 +61,7 @@ def execute(
         ParseError: Before anything ran.
         Abandoned: From the iterator, when `gone` or a reader says so.
     """
-    if parameters or len(text) > _KEPT_CHARS_MAX:
-        statements = parse(text, parameters)
-    else:
-        statements = _parse_kept(text)
+    statements = parse(text, parameters) if parameters or len(text) > _KEPT_CHARS_MAX else _parse_kept(text)
     return _run(statements, Databases(sources, database, policy), now_ns, chunk_size, gone)
 
 
