@@ -197,6 +197,16 @@ class TestResources:
         assert seen["label"] == {"color": "ffb3b3"}
         assert seen["labels"] == ["js"]
 
+    def test_mappings(self, seen: Any) -> None:
+        assert seen["mappings"] == ["daily"]
+        assert seen["mappingGone"] == _refused(404, "not found", "unable to find DBRP")
+
+    def test_what_an_organization_keeps(self, seen: Any) -> None:
+        assert seen["variables"] == [["rooms", ["a", "b"]]]
+        assert seen["telegraf"] == [["house"], True]
+        assert seen["dashboard"] == [["note", 4, "hello"]]
+        assert seen["secrets"] == ["two"]
+
 
 class TestVersion1:
     """The package `influx`, which Node-RED's nodes for versions 1 use."""

@@ -2,8 +2,8 @@
 // Prints one JSON object of what it saw; the test beside it says what it must be.
 import {HttpError, InfluxDB, Point, flux, fluxDuration} from '@influxdata/influxdb-client'
 import {
-  AuthorizationsAPI, BucketsAPI, DeleteAPI, HealthAPI, LabelsAPI, MeAPI, OrgsAPI, PingAPI, QueryAPI, ReadyAPI, SetupAPI,
-  SigninAPI, SignoutAPI, UsersAPI,
+  AuthorizationsAPI, BucketsAPI, DashboardsAPI, DbrpsAPI, DeleteAPI, HealthAPI, LabelsAPI, MeAPI, OrgsAPI, PingAPI,
+  QueryAPI, ReadyAPI, SetupAPI, SigninAPI, SignoutAPI, TelegrafsAPI, UsersAPI, VariablesAPI,
 } from '@influxdata/influxdb-client-apis'
 
 const url = process.argv[2]
@@ -125,7 +125,40 @@ const label = await new LabelsAPI(influx).postLabels({body: {orgID, name: 'js', 
 seen.label = label.label.properties
 await buckets.postBucketsIDLabels({bucketID: bucket.id, body: {labelID: label.label.id}})
 seen.labels = (await buckets.getBucketsIDLabels({bucketID: bucket.id})).labels.map((found) => found.name)
+const mappings = new DbrpsAPI(influx)
+const mapping = await mappings.postDBRP({
+  body: {orgID, bucketID: bucket.id, database: 'old', retention_policy: 'weekly', default: true},
+})
+await mappings.patchDBRPID({dbrpID: mapping.id, orgID, body: {retention_policy: 'daily'}})
+seen.mappings = (await mappings.getDBRPs({orgID, db: 'old'})).content.map((found) => found.retention_policy)
+await mappings.deleteDBRPID({dbrpID: mapping.id, orgID})
+seen.mappingGone = await refusal(mappings.getDBRPsID({dbrpID: mapping.id, orgID}))
 await buckets.deleteBucketsID({bucketID: bucket.id})
+
+const variables = new VariablesAPI(influx)
+const variable = await variables.postVariables({
+  body: {orgID, name: 'room', arguments: {type: 'constant', values: ['a', 'b']}},
+})
+await variables.patchVariablesID({variableID: variable.id, body: {...variable, name: 'rooms'}})
+seen.variables = (await variables.getVariables({orgID})).variables.map((found) => [found.name, found.arguments.values])
+const telegrafs = new TelegrafsAPI(influx)
+const config = '[[outputs.influxdb_v2]]\n  bucket = "house"\n'
+const telegraf = await telegrafs.postTelegrafs({body: {orgID, name: 'host', config}})
+seen.telegraf = [telegraf.metadata.buckets, String(await telegrafs.getTelegrafsID({telegrafID: telegraf.id})) === config]
+const dashboards = new DashboardsAPI(influx)
+const dashboard = await dashboards.postDashboards({body: {orgID, name: 'board'}})
+const cell = await dashboards.postDashboardsIDCells({dashboardID: dashboard.id, body: {x: 0, y: 0, w: 4, h: 4}})
+await dashboards.patchDashboardsIDCellsIDView({
+  dashboardID: dashboard.id, cellID: cell.id,
+  body: {name: 'note', properties: {shape: 'chronograf-v2', type: 'markdown', note: 'hello'}},
+})
+seen.dashboard = (await dashboards.getDashboardsID({dashboardID: dashboard.id, include: 'properties'})).cells.map(
+  (found) => [found.name, found.w, found.properties.note],
+)
+const secrets = new OrgsAPI(influx)
+await secrets.patchOrgsIDSecrets({orgID, body: {one: 'hidden', two: 'hidden'}})
+await secrets.postOrgsIDSecrets({orgID, body: {secrets: ['one']}})
+seen.secrets = (await secrets.getOrgsIDSecrets({orgID})).secrets
 seen.names = (await buckets.getBuckets({orgID, limit: 100})).buckets.map((found) => found.name).sort()
 const users = new UsersAPI(influx)
 const user = await users.postUsers({body: {name: 'guest'}})
