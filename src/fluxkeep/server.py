@@ -79,6 +79,7 @@ from fluxkeep.metastore.engine import MetaStore
 from fluxkeep.metrics import Metrics
 from fluxkeep.query.databases import CallerDatabases
 from fluxkeep.query.service import Queries
+from fluxkeep.query.warming import WarmUp
 from fluxkeep.query.watched import watched
 from fluxkeep.resources.dashboards import Dashboards
 from fluxkeep.resources.labels import Labels
@@ -126,6 +127,8 @@ def run(settings: Settings) -> None:
     tls = _tls(settings)
     with _pid_file(settings), contextlib.ExitStack() as house:
         application = build(settings, SystemClock(), house)
+        warm_up = WarmUp()
+        house.callback(warm_up.stop)
         # What is there now stays: collections during requests need not walk through it.
         gc.collect()
         gc.freeze()
@@ -133,6 +136,7 @@ def run(settings: Settings) -> None:
         def listening() -> None:
             log.info("listening", transport="https" if tls else "http", addr=address.host, port=address.port)
             _greet(address, tls is not None)
+            warm_up.start()
 
         uvloop.run(
             serve(
