@@ -55,6 +55,11 @@ def test_a_bucket_from_making_to_deleting(buckets: Page) -> None:
     page.gone("dialog")
     page.wait(lambda: any("weather" in row and "1 d 12 h" in row for row in page.rows()), "the bucket has changed")
 
+    page.force("PATCH", "/api/v2/buckets/", 404, "bucket not found")
+    page.menu("Actions for weather", "Edit")
+    page.click("button", "Save")
+    page.says("This bucket no longer exists")
+    page.gone("dialog")
     page.menu("Actions for weather", "Delete")
     assert not page.one("button", "Delete bucket").is_enabled()
     page.type("Type weather to confirm", "weather")

@@ -240,12 +240,13 @@ def test_a_token_by_keyboard_alone(page: Page, house: dict[str, Any]) -> None:
     )
     _tab_to(page, "Actions for Write house")
     page.press(Keys.ENTER)
+    page.wait(lambda: _focused(page) == "Details", "the menu's first item has the focus")
     page.press("d")
     page.press(Keys.END)
     assert _focused(page) == "Delete"
     page.press(Keys.ENTER)
     page.one("dialog", "Delete this token?")
-    assert _focused(page) == "Cancel"
+    page.wait(lambda: _focused(page) == "Cancel", "the harmless button has the focus")
     _tab_to(page, "Delete token")
     page.press(Keys.ENTER)
     page.gone("dialog")

@@ -60,6 +60,69 @@ def test_a_member_looks_and_changes_nothing(page: Page, house: dict[str, Any], b
         page.expect(path, 403)
 
 
+def test_a_member_with_a_token_changes_nothing_of_it(page: Page, house: dict[str, Any], bare: Server) -> None:
+    org, bucket = house["org"]["id"], house["bucket"]["id"]
+    guest = _user(bare, house, "guest", "member")
+    wish = {
+        "orgID": org,
+        "userID": guest,
+        "description": "lent",
+        "permissions": [bucket_permission("read", org, bucket)],
+    }
+    made = bare.ask("POST", "/api/v2/authorizations", house["auth"]["token"], wish).json
+    page.sign_in("guest", "guest-password")
+    page.open(f"/orgs/{org}/load-data/tokens")
+    page.says("Only your own tokens are listed.")
+    assert page.one("switch", "Active: lent").get_attribute("aria-disabled") == "true"
+    assert page.one("button", "Edit description of lent").get_attribute("aria-disabled") == "true"
+    page.click("button", "Actions for lent")
+    for action in ("Clone", "Rotate secret", "Regenerate secret", "Delete"):
+        item = page.one("menuitem", action, exact=False)
+        assert item.get_attribute("aria-disabled") == "true"
+        assert "needs write on authorizations in house" in item.text
+    path = f"/api/v2/authorizations/{made['id']}"
+    page.expect(path, 401)
+    page.expect(path, 403)
+    for method, at, body in (
+        ("PATCH", path, {"status": "inactive"}), ("DELETE", path, None), ("POST", f"{path}/regenerate", {}),
+    ):  # fmt: skip
+        assert page.fetch(method, at, body)[0] in (401, 403)
+    assert bare.ask("GET", "/api/v2/authorizations", made["token"]).status == 200
+
+
+def test_an_operator_reaches_all_organizations_and_owners(page: Page, house: dict[str, Any], bare: Server) -> None:
+    operator = house["auth"]["token"]
+    lab = bare.ask("POST", "/api/v2/orgs", operator, {"name": "lab"}).json["id"]
+    bare.ask("POST", "/api/v2/buckets", operator, {"orgID": lab, "name": "samples", "retentionRules": []})
+    guest = _user(bare, house, "guest", "member")
+    page.sign_in()
+    page.open(f"/orgs/{house['org']['id']}/load-data/tokens")
+    page.menu("Generate API token ▾", "Read/Write token")
+    page.pick("Organization", "lab")
+    page.pick("Owner", "guest")
+    page.click("checkbox", "write samples")
+    assert page.all("checkbox", "write house") == []
+    page.click("button", "Generate")
+    page.one("dialog", "Copy your API token")
+    secret = page.secret()
+    page.click("checkbox", "I have stored this token")
+    page.driver.find_element("css selector", "dialog[open] footer button").click()
+    page.gone("dialog")
+    made = bare.ask("GET", f"/api/v2/authorizations?userID={guest}", operator).json["authorizations"][0]
+    assert (made["orgID"], made["userID"]) == (lab, guest)
+    assert bare.ask("POST", f"/api/v2/write?orgID={lab}&bucket=samples", secret, "m v=1").status == 204
+    page.click("button", "Refresh")
+    page.says("1 of 1 shown")
+    page.click("checkbox", "All organizations")
+    page.wait(lambda: any("guest" in row and "lab" in row for row in page.rows()), "the other organization's token")
+    page.pick("Organization", "lab")
+    page.wait(lambda: f"/orgs/{lab}/" in page.path, "another organization")
+    page.wait(lambda: page.rows() and all("guest" in row for row in page.rows()), "its tokens")
+    for path, button in (("/admin/users", "Create user"), ("/admin/organizations", "Create organization")):
+        page.open(path)
+        assert page.one("button", button).get_attribute("aria-disabled") is None
+
+
 def test_an_owner_makes_tokens_and_members(page: Page, house: dict[str, Any], bare: Server) -> None:
     _user(bare, house, "mother", "owner")
     org = house["org"]["id"]

@@ -130,7 +130,13 @@ def test_copying_without_a_secure_context(page: Page, house: dict[str, Any], bar
     page.click("button", "Copy")
     page.says("Copied to the clipboard")
     box = page.one("textbox", "Token")
-    assert page.js("const e = arguments[0]; return e.value.slice(e.selectionStart, e.selectionEnd)", box) == secret
+    selected = "const e = arguments[0]; return e.value.slice(e.selectionStart, e.selectionEnd)"
+    assert page.js(selected, box) == secret
+    page.js("document.execCommand = () => false; arguments[0].setSelectionRange(0, 0)", box)
+    page.click("button", "Copy")
+    page.says("Press Ctrl+C")
+    assert page.js(selected, box) == secret
+    assert page.driver.switch_to.active_element == box
 
 
 def test_all_access_and_operator_have_their_standard_permissions(tokens: Page) -> None:
@@ -362,6 +368,24 @@ def test_a_clone_leaves_out_what_is_gone_and_what_one_does_not_have(
     (asked,) = page.sent("POST", "/api/v2/authorizations")
     assert json.loads(asked["body"])["permissions"] == [permissions[0]]
     _put_away(page)
+
+
+def test_last_use_and_rotation_are_told(tokens: Page, house: dict[str, Any], bare: Server) -> None:
+    page = tokens
+    _make(bare, house, "unused")
+    used = _make(bare, house, "used", "write")
+    assert bare.write(used["token"], "m v=1").status == 204
+    page.click("button", "Refresh")
+    last = [th.text for th in page.all("columnheader")].index("Last used")
+    assert _row(page, "unused").split("|")[last] == "never"
+    assert re.fullmatch(r"now|\d+ seconds? ago", _row(page, "|used").split("|")[last]), page.rows()
+    page.menu("Actions for used", "Rotate secret")
+    page.click("button", "Rotate")
+    _secret(page)
+    _put_away(page)
+    page.click("button", "Refresh")
+    page.menu("Actions for used", "Details")
+    assert "The old secret works until the new one is first used, and 1 h after it" in page.one("dialog", "used").text
 
 
 def test_cloning_and_renewing(tokens: Page, house: dict[str, Any], bare: Server) -> None:

@@ -209,6 +209,12 @@ export function App() {
       setState((old) => ({ ...old, orgs }));
     },
     revived, warning, setWarning,
+    /** Says of a failure that it met nothing any more, when that is what it is. */
+    isGone: (failure, what) => {
+      if (failure.kind !== "gone") return false;
+      toast(`${what} no longer exists`);
+      return true;
+    },
     setQuery: (change) => navigate(withQuery(path, { ...query, ...change }), { replace: true }),
     may: (action, resource) => allows(state.hint ?? [], { action, resource }),
     signedIn: async () => {
@@ -236,11 +242,26 @@ export function App() {
 
   return (
     <Page.Provider value={value}>
-      {down && <div class="banner bad" role="alert"><span>{down} Trying again…</span> <button type="button" onClick={retry}>Retry</button></div>}
+      {down && <div class="banner bad" role="alert"><span>{down.replace(/\.?$/, ".")} Trying again…</span> <button type="button" onClick={retry}>Retry</button></div>}
       {warning && state.phase !== "setup" && <div class="banner warn" role="alert"><span>The server warns: {warning}.</span> <button type="button" onClick={() => setWarning("")}>Dismiss</button></div>}
       {content}
       {ended && (
-        <Dialog title="Session ended" onClose={() => {}}>
+        <Dialog
+          title="Session ended"
+          initialFocus='input[name="password"]'
+          footer={
+            <button
+              type="button"
+              onClick={() => {
+                ended.waiting.forEach((resolve) => resolve(false));
+                setEnded(null);
+                signOut();
+              }}
+            >
+              Leave this page
+            </button>
+          }
+        >
           <p>Sign in again to go on; nothing that you typed is lost.</p>
           <SignInForm
             user={state.me?.name}

@@ -33,7 +33,9 @@ test("the standard sets have 44 and 43 entries, and are recognised", () => {
 test("summaries are short", () => {
   const on = (action, name) => ({ action, resource: { type: "buckets", id: `id${name}`, orgID: "o", name } });
   const chips = summary([on("read", "a"), on("write", "a"), on("read", "b"), on("read", "c"), on("read", "d")]);
-  assert.deepEqual(chips.map((c) => c.text), ["RW a", "R b", "R c", "+1"]);
+  assert.deepEqual(chips, [{ text: "RW a" }, { text: "R 3 buckets", title: "R b, R c, R d" }]);
+  const types = ["tasks", "labels", "secrets", "views"].map((type) => ({ action: "read", resource: { type, orgID: "o" } }));
+  assert.deepEqual(summary([...types, on("write", "a")]).map((c) => c.text), ["R all tasks", "R all labels", "R all secrets", "+2"]);
   const gone = summary([{ action: "read", resource: { type: "buckets", id: "0b00000000000001", orgID: "o" } }]);
   assert.equal(gone[0].text, "R deleted bucket 0b00…01");
 });

@@ -87,7 +87,7 @@ class Pages:
             self._files = {
                 "/" + file.relative_to(self._folder).as_posix(): file
                 for file in self._folder.rglob("*")
-                if file.is_file() and file.suffix != ".gz"
+                if file.is_file() and file.suffix != ".gz" and not file.name.startswith(".")
             }
         return self._files
 

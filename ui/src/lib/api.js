@@ -103,6 +103,9 @@ export function createApi({ fetch = (...args) => globalThis.fetch(...args), slee
     }
   }
 
+  // Asks for last use and rotation too, which the server tells only who wants them.
+  const full = (path) => `${path}${path.includes("?") ? "&" : "?"}include=lifecycle`;
+
   /** Takes secrets out of what must not carry any. */
   const blind = (authorization) => ({ ...authorization, token: "" });
 
@@ -118,11 +121,10 @@ export function createApi({ fetch = (...args) => globalThis.fetch(...args), slee
     signOut: () => call("POST", "/api/v2/signout", { signingIn: true }),
     /** All tokens that the session may see; never with a secret. */
     async tokens(query = "") {
-      const { authorizations } = await call("GET", `/api/v2/authorizations${query}`);
+      const { authorizations } = await call("GET", full(`/api/v2/authorizations${query}`));
       return authorizations.map(blind);
     },
-    token: async (id) => blind(await call("GET", `/api/v2/authorizations/${id}`)),
-    patchToken: async (id, change) => blind(await call("PATCH", `/api/v2/authorizations/${id}`, { body: change })),
+    patchToken: async (id, change) => blind(await call("PATCH", full(`/api/v2/authorizations/${id}`), { body: change })),
     /** Pages of 100 until done. */
     async pages(path, member) {
       const all = [];

@@ -74,24 +74,32 @@ export function stripped({ action, resource: { type, id, orgID } }) {
 
 /**
  * What a token reaches, in few words: [{text, title}], at most `most` of them and a "+n" behind.
- * Buckets come by name with R, W or RW; other types by name of the type; the standard kinds in words.
+ * Buckets come by name with R, W or RW, three and more alike by their number; other types by name of the type; the
+ * standard kinds in words.
  */
 export function summary(permissions, most = 3, kind = "") {
   if (kind === "Operator") return [{ text: "everything, everywhere" }];
   if (kind === "All Access") return [{ text: "everything in its organization" }];
   const reach = new Map();
+  const buckets = new Set();
   for (const { action, resource } of permissions) {
     const short = resource.id && `${resource.id.slice(0, 4)}…${resource.id.slice(-2)}`;
     let what;
     if (isGone({ resource })) what = `deleted ${resource.type.replace(/s$/, "")} ${short}`;
-    else if (resource.type === "buckets" && resource.id) what = resource.name;
+    else if (resource.type === "buckets" && resource.id) buckets.add((what = resource.name));
     else if (resource.id) what = `${resource.type} ${resource.name ?? short}`;
     else what = resource.orgID ? `all ${resource.type}` : `${resource.type} everywhere`;
     const seen = reach.get(what) ?? new Set();
     seen.add(action === "read" ? "R" : "W");
     reach.set(what, seen);
   }
-  const chips = [...reach].map(([what, actions]) => ({ text: `${[...actions].sort().join("")} ${what}` }));
+  const alike = new Map();
+  for (const [what, actions] of reach) {
+    const how = [...actions].sort().join("");
+    const key = buckets.has(what) ? how : `${how} ${what}`;
+    alike.set(key, [...(alike.get(key) ?? []), `${how} ${what}`]);
+  }
+  const chips = [...alike].flatMap(([how, texts]) => (texts.length > 2 ? [{ text: `${how} ${texts.length} buckets`, title: texts.join(", ") }] : texts.map((text) => ({ text }))));
   if (chips.length <= most) return chips;
   return [...chips.slice(0, most), { text: `+${chips.length - most}`, title: chips.slice(most).map((c) => c.text).join(", ") }];
 }

@@ -66,6 +66,8 @@ export function Shell({ children }) {
     return () => document.removeEventListener("keydown", onKey);
   }, [keys, base]);
   useEffect(() => remember("keys", keys), [keys]);
+  // On a narrow screen the menu has done its work once it led somewhere.
+  useEffect(() => setOpen(false), [page.path]);
 
   return (
     <div class="shell">

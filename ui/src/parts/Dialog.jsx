@@ -26,7 +26,8 @@ function giveBack({ element, box, index }) {
 
 /**
  * A modal dialog: labelled, focus on the first field (or on `focus`), back to the opener on closing.
- * `onClose` is asked for Esc, the backdrop and the Close button; it may refuse by doing nothing.
+ * `onClose` is asked for Esc, the backdrop and the Close button; it may refuse by doing nothing. Without it the
+ * dialog stays until its work is done.
  */
 export function Dialog({ title, onClose, children, wide = false, side = false, footer, initialFocus }) {
   const ref = useRef(null);
@@ -53,20 +54,20 @@ export function Dialog({ title, onClose, children, wide = false, side = false, f
         // Taken here: after a refused `cancel` the browser closes by itself at the next Esc, and asks nobody.
         if (event.key !== "Escape") return;
         event.preventDefault();
-        onClose();
+        onClose?.();
       }}
       onCancel={(event) => {
         event.preventDefault();
-        onClose();
+        onClose?.();
       }}
       onClick={(event) => {
-        if (event.target === ref.current) onClose();
+        if (event.target === ref.current) onClose?.();
       }}
     >
       <div class="dialog-in">
         <header>
           <h2 id={id} tabIndex={-1}>{title}</h2>
-          <button type="button" class="icon" aria-label="Close" onClick={onClose}><Icon name="close" /></button>
+          {onClose && <button type="button" class="icon" aria-label="Close" onClick={onClose}><Icon name="close" /></button>}
         </header>
         <div class="dialog-body">{children}</div>
         {footer && <footer>{footer}</footer>}

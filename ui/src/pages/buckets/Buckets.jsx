@@ -109,6 +109,10 @@ export function Buckets() {
         <BucketForm
           bucket={dialog.bucket}
           onClose={() => setDialog(null)}
+          onGone={() => {
+            setDialog(null);
+            load();
+          }}
           onSaved={() => {
             setDialog(null);
             toast(dialog.bucket ? "Bucket saved" : "Bucket created");
@@ -116,7 +120,7 @@ export function Buckets() {
           }}
         />
       )}
-      {dialog?.kind === "delete" && <DeleteBucket bucket={dialog.bucket} onClose={() => setDialog(null)} onDone={() => { setDialog(null); toast("Bucket deleted"); load(); }} />}
+      {dialog?.kind === "delete" && <DeleteBucket bucket={dialog.bucket} onClose={() => setDialog(null)} onDone={() => { setDialog(null); load(); }} />}
       {dialog?.kind === "generate" && (
         <Generate
           shape="Read/Write"
@@ -134,8 +138,8 @@ export function Buckets() {
   );
 }
 
-export function BucketForm({ bucket, onClose, onSaved }) {
-  const { api, org } = usePage();
+export function BucketForm({ bucket, onClose, onSaved, onGone }) {
+  const { api, org, isGone } = usePage();
   const seconds = bucket ? (rule(bucket).everySeconds ?? 0) : 0;
   const known = RETENTIONS.some(([value]) => value === String(seconds));
   const [form, setForm] = useState({
@@ -180,6 +184,7 @@ export function BucketForm({ bucket, onClose, onSaved }) {
       else await api.post("/api/v2/buckets", { orgID: org.id, ...body });
       onSaved();
     } catch (failure) {
+      if (bucket && isGone(failure, "This bucket")) onGone();
       setError(failure.message);
       setBusy(false);
     }
@@ -214,7 +219,7 @@ export function BucketForm({ bucket, onClose, onSaved }) {
 }
 
 function DeleteBucket({ bucket, onClose, onDone }) {
-  const { api, org } = usePage();
+  const { api, org, toast, isGone } = usePage();
   const [value, setValue] = useState("");
   const [busy, setBusy] = useState(false);
   const [error, setError] = useState("");
@@ -226,9 +231,10 @@ function DeleteBucket({ bucket, onClose, onDone }) {
     setBusy(true);
     try {
       await api.delete(`/api/v2/buckets/${bucket.id}`);
+      toast("Bucket deleted");
       onDone();
     } catch (failure) {
-      if (failure.kind === "gone") onDone();
+      if (isGone(failure, "This bucket")) onDone();
       setError(failure.message);
       setBusy(false);
     }

@@ -9,7 +9,7 @@ import { Copy } from "../../parts/Copy.jsx";
 import { Icon } from "../../parts/Icon.jsx";
 
 export function Users() {
-  const { api, me, query, setQuery, toast, revived } = usePage();
+  const { api, me, query, setQuery, toast, isGone, revived } = usePage();
   const [users, setUsers] = useState(null);
   const [error, setError] = useState("");
   const [dialog, setDialog] = useState(null);
@@ -31,12 +31,13 @@ export function Users() {
       toast(status === "active" ? "User activated" : "User deactivated: tokens and sessions stop working");
       load();
     } catch (failure) {
-      setError(failure.message);
+      if (isGone(failure, "This user")) load();
+      else setError(failure.message);
     }
   };
   const done = (text) => {
     setDialog(null);
-    toast(text);
+    if (text) toast(text);
     load();
   };
   return (
@@ -77,13 +78,13 @@ export function Users() {
         />
       </State>
       {dialog?.kind === "create" && <Create onClose={() => setDialog(null)} onDone={() => done("User created")} />}
-      {dialog?.kind === "password" && <SetPassword user={dialog.user} onClose={() => setDialog(null)} onDone={() => done("Password set; sessions of this user have ended")} />}
+      {dialog?.kind === "password" && <SetPassword user={dialog.user} onClose={() => setDialog(null)} onDone={() => done("Password set; sessions of this user have ended")} onGone={() => done()} />}
       {dialog?.kind === "deactivate" && (
         <Confirm title="Deactivate this user?" action="Deactivate" onClose={() => setDialog(null)} onConfirm={() => { setDialog(null); setStatus(dialog.user, "inactive"); }}>
           <p>All tokens and sessions of <strong>{dialog.user.name}</strong> stop working at once.</p>
         </Confirm>
       )}
-      {dialog?.kind === "delete" && <Delete user={dialog.user} onClose={() => setDialog(null)} onDone={() => done("User deleted")} />}
+      {dialog?.kind === "delete" && <Delete user={dialog.user} onClose={() => setDialog(null)} onDone={() => done("User deleted")} onGone={() => done()} />}
     </>
   );
 }
@@ -129,8 +130,8 @@ function Create({ onClose, onDone }) {
   );
 }
 
-function SetPassword({ user, onClose, onDone }) {
-  const { api } = usePage();
+function SetPassword({ user, onClose, onDone, onGone }) {
+  const { api, isGone } = usePage();
   const [password, setPassword] = useState("");
   const [error, setError] = useState("");
   const submit = async (event) => {
@@ -139,7 +140,8 @@ function SetPassword({ user, onClose, onDone }) {
       await api.post(`/api/v2/users/${user.id}/password`, { password });
       onDone();
     } catch (failure) {
-      setError(failure.message);
+      if (isGone(failure, "This user")) onGone();
+      else setError(failure.message);
     }
   };
   return (
@@ -152,8 +154,8 @@ function SetPassword({ user, onClose, onDone }) {
   );
 }
 
-function Delete({ user, onClose, onDone }) {
-  const { api } = usePage();
+function Delete({ user, onClose, onDone, onGone }) {
+  const { api, isGone } = usePage();
   const [count, setCount] = useState(null);
   const [error, setError] = useState("");
   useEffect(() => {
@@ -170,8 +172,8 @@ function Delete({ user, onClose, onDone }) {
           await api.delete(`/api/v2/users/${user.id}`);
           onDone();
         } catch (failure) {
-          if (failure.kind === "gone") onDone();
-          setError(failure.message);
+          if (isGone(failure, "This user")) onGone();
+          else setError(failure.message);
         }
       }}
     >

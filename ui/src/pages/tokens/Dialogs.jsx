@@ -1,7 +1,7 @@
 import { useState } from "preact/hooks";
 import { usePage } from "../../context.js";
 import { isGone, spell, stripped } from "../../lib/perms.js";
-import { absolute, relative } from "../../lib/time.js";
+import { absolute, duration, relative } from "../../lib/time.js";
 import { Copy } from "../../parts/Copy.jsx";
 import { Confirm, Dialog } from "../../parts/Dialog.jsx";
 import { Action, Field } from "../../parts/Field.jsx";
@@ -180,6 +180,12 @@ export function BulkDialog({ how, tokens, run, onOne, onClose }) {
   );
 }
 
+/** What still becomes of the old secret. */
+function rotationOf({ gracePeriodSeconds, previousValidUntil }, tz) {
+  if (previousValidUntil) return `The old secret works until ${absolute(previousValidUntil, tz)}`;
+  return `The old secret works until the new one is first used, and ${duration(gracePeriodSeconds)} after it`;
+}
+
 /** All about one token, beside the list. */
 export function Details({ token, reason, actions, onClose, onChanged, onGone }) {
   const { api, tz, toast } = usePage();
@@ -230,6 +236,7 @@ export function Details({ token, reason, actions, onClose, onChanged, onGone }) 
         {line("Created", absolute(token.createdAt, tz))}
         {line("Changed", absolute(token.updatedAt, tz))}
         {line("Last used", token.lastUsedAt ? absolute(token.lastUsedAt, tz) : "never")}
+        {token.rotation && line("Rotation", rotationOf(token.rotation, tz))}
         {line("Expires", token.expiresAt ? absolute(token.expiresAt, tz) : "no expiry")}
       </dl>
       <h3>Permissions</h3>

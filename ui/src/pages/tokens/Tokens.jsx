@@ -132,7 +132,7 @@ export function Tokens() {
   const columns = [
     { id: "description", label: "Description", sort: true, class: "grow", cell: (t) => <Description token={t} reason={reasonToChange(t)} onOpen={() => setQuery({ id: t.id })} onSaved={replace} onGone={() => vanished(t)} /> },
     { id: "type", label: "Type", sort: true, cell: (t) => <span class={`badge ${t.kind === "Operator" ? "bad" : ""}`}>{t.kind}</span> },
-    { id: "Access", label: "Access", class: "access", cell: (t) => <span class="chips">{summary(t.permissions, 3, t.kind).map((c) => <span class="chip" key={c.text} title={c.title ?? c.text}>{c.text}</span>)}</span> },
+    { id: "Access", label: "Access", class: "access", cell: (t) => <span class="chips">{summary(t.permissions, 3, t.kind).map((c) => <span class={c.text[0] === "+" ? "chip rest" : "chip"} key={c.text} title={c.title ?? c.text}>{c.text}</span>)}</span> },
     { id: "status", label: "Status", sort: true, cell: (t) => <Status token={t} reason={reasonToChange(t)} onToggle={() => toggle(t)} /> },
     { id: "Owner", label: "Owner", sort: true, sortId: "owner", cell: (t) => t.user },
     everywhere && { id: "org", label: "Org", sort: true, cell: (t) => t.org },
@@ -241,7 +241,7 @@ export function Tokens() {
       {trouble && <p class="alert bad" role="alert">{trouble}</p>}
       {error && tokens && (
         <div class="alert bad actions" role="alert">
-          <p>{error} What is listed is as of <time>{absolute(at.current, tz)}</time>.</p>
+          <p>{error.replace(/\.?$/, ".")} What is listed is as of <time>{absolute(at.current, tz)}</time>.</p>
           <button type="button" onClick={load}>Retry</button>
         </div>
       )}
@@ -414,7 +414,7 @@ function Description({ token, reason, onOpen, onSaved, onGone }) {
   };
   return (
     <span class="description" onKeyDown={(e) => e.key === "F2" && edit()}>
-      <button type="button" ref={opener} class="link" onClick={onOpen}>{token.description || "(no description)"}</button>
+      <button type="button" ref={opener} class="link" title={token.description} onClick={onOpen}>{token.description || "(no description)"}</button>
       <button type="button" class="icon pencil" aria-label={`Edit description of ${token.description || token.id}`} aria-disabled={reason ? "true" : undefined} aria-describedby={reason ? `why-${token.id}` : undefined} title={reason || undefined} onClick={edit}><Icon name="pencil" /></button>
     </span>
   );
