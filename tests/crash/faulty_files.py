@@ -45,6 +45,10 @@ class FaultyFiles:
         self.fail_at: int | None = None
         self.failure = errno.EIO
         self.full = False
+        # Full from one call up to another.
+        self.full_between = (0, 0)
+        # Bytes that the device holds; None is no limit.
+        self.capacity: int | None = None
         self._dead = False
         self._real = SystemFiles()
         # Names as on the device, and what has happened to names since, in order.
@@ -65,8 +69,16 @@ class FaultyFiles:
             raise PowerCutError
         if self.fail_at is not None and self.calls == self.fail_at:
             raise OSError(self.failure, "injected")
-        if self.full and writes:
+        first, last = self.full_between
+        if writes and (self.full or first <= self.calls < last):
             raise OSError(errno.ENOSPC, "injected")
+
+    def need(self, size: int) -> None:
+        """Fail if the device has no room for so many more bytes."""
+        if self.capacity is not None:
+            used = sum(path.stat().st_size for path in self.root.rglob("*") if path.is_file())
+            if used + size > self.capacity:
+                raise OSError(errno.ENOSPC, "injected")
 
     def lose_power(self) -> FaultyFiles:
         """Make the folder what the device holds after a power cut; gives the layer of the next life.
@@ -123,12 +135,13 @@ class FaultyFiles:
 
     def create(self, path: Path, size: int) -> LogFile:
         self.call()
+        self.need(size)
         file = self._real.create(path, size)
         node = _Node()
         node.unsynced.append((0, bytes(size)))
         self._live[path] = node
         self._note("name", path, node)
-        return _FaultyFile(self, file, node)
+        return _FaultyFile(self, file, node, size)
 
     def write(self, path: Path, data: bytes | memoryview) -> None:
         node = _Node()
@@ -137,6 +150,7 @@ class FaultyFiles:
         node.unsynced.append((0, bytes(data)))
         try:
             self.call()
+            self.need(len(data))
             self._real.write(path, data)
             self.call()
         except OSError:
@@ -194,14 +208,18 @@ class FaultyFiles:
 
 
 class _FaultyFile:
-    def __init__(self, files: FaultyFiles, real: LogFile, node: _Node) -> None:
+    def __init__(self, files: FaultyFiles, real: LogFile, node: _Node, size: int) -> None:
         self._files = files
+        self._size = size
         self._real = real
         self._node = node
 
     def write_at(self, data: bytes, offset: int) -> None:
         try:
             self._files.call()
+            if offset + len(data) > self._size:
+                self._files.need(offset + len(data) - self._size)
+                self._size = offset + len(data)
         except OSError:
             # A part may have been written before it failed.
             part = data[: self._files.random.randint(0, len(data))]

@@ -1,7 +1,11 @@
-"""A state machine: any order of writes, deletes, flushes, compactions and restarts agrees with a dictionary."""
+"""A state machine: any order of writes, deletes, flushes, compactions and restarts agrees with a dictionary.
+
+`MACHINE_EXAMPLES` in the environment runs more of them than the fast tests do.
+"""
 
 from __future__ import annotations
 
+import os
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -22,6 +26,7 @@ from fluxkeep.instants import DAY, WEEK, Duration
 from fluxkeep.storage import Engine, StorageOptions, StoredBucket
 
 OTHER = StoredBucket(BucketID("00000000000000bb"))
+EXAMPLES = int(os.environ.get("MACHINE_EXAMPLES", "30"))
 OPTIONS = StorageOptions(
     background=False,
     wal_segment_bytes=4096,
@@ -29,6 +34,8 @@ OPTIONS = StorageOptions(
     scan_block_values=16,
     compaction_files_min=2,
     sort_rows_min=3,
+    # A replay flushes on its way.
+    memtable_flush_bytes=2000,
 )
 TIMES = st.integers(0, 12) | st.integers(0, 3).map(lambda n: n * WEEK + DAY)
 FIELDS: Mapping[str, st.SearchStrategy[Any]] = {
@@ -130,5 +137,5 @@ class StoreMachine(RuleBasedStateMachine):
             self.folder.cleanup()
 
 
-StoreMachine.TestCase.settings = settings(max_examples=30, stateful_step_count=25, deadline=None)
+StoreMachine.TestCase.settings = settings(max_examples=EXAMPLES, stateful_step_count=25, deadline=None)
 TestStore = StoreMachine.TestCase

@@ -24,7 +24,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from fluxkeep.errors import Corruption
+from fluxkeep.errors import Corruption, DeviceFull
 from fluxkeep.storage.files import DeviceFailure, Files, LogFile, device_errors
 
 HEADER = struct.Struct("<8sII")
@@ -166,13 +166,34 @@ class LogWriter:
         self.capacity = capacity
 
     @classmethod
-    def create(cls, files: Files, path: Path, magic: bytes, version: int, capacity: int) -> LogWriter:
+    def create(
+        cls, files: Files, path: Path, magic: bytes, version: int, capacity: int, least: int | None = None
+    ) -> LogWriter:
         """A new preallocated log; its header and its name are durable on return.
+
+        Args:
+            files: The file layer.
+            path: Where.
+            magic: Of its kind.
+            version: Of its format.
+            capacity: Bytes to preallocate.
+            least: Where the device has no room for that, less will do, down to this.
 
         Raises:
             DeviceFull: No space for it; nothing is left behind.
             DeviceFailure: The device failed.
         """
+        while True:
+            try:
+                return cls._create(files, path, magic, version, capacity)
+            except DeviceFull:
+                if least is None or capacity <= least:
+                    raise
+            # A quarter each time: a few calls from the usual size down to the least.
+            capacity = max(capacity // 4, least)
+
+    @classmethod
+    def _create(cls, files: Files, path: Path, magic: bytes, version: int, capacity: int) -> LogWriter:
         with device_errors("creating a log"):
             file = files.create(path, capacity)
             try:

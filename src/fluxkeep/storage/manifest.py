@@ -19,7 +19,7 @@ from typing import Any
 import msgspec
 
 from fluxkeep.datamodel.timerange import TimeRange
-from fluxkeep.errors import Corruption
+from fluxkeep.errors import Corruption, DeviceFull
 from fluxkeep.ids import BucketID
 from fluxkeep.storage.files import Files, device_errors
 from fluxkeep.storage.frames import FRAME, HEADER, Damage, LogWriter, read_log
@@ -33,6 +33,7 @@ NAME = "manifest"
 # Kept allocated ahead, so that deletes can still be noted on a full disk.
 _CAPACITY = 1 << 20
 _REWRITE_FACTOR = 4
+_EDIT_BYTES = 4096
 
 
 class FileEntry(msgspec.Struct, frozen=True, kw_only=True):
@@ -235,7 +236,12 @@ class Manifest:
                 with device_errors("setting a damaged manifest aside"):
                     files.write(folder / f"{NAME}.corrupt", raw)
         # Always rewritten at start: a torn end is gone and space is allocated ahead.
-        self._rewrite()
+        try:
+            self._rewrite()
+        except DeviceFull:
+            # What is there can be read; the first change that finds room rewrites it.
+            if not found:
+                raise
 
     def commit(self, edit: Edit) -> None:
         """Make an edit durable and apply it.
@@ -266,8 +272,11 @@ class Manifest:
 
     def _rewrite(self) -> None:
         payload = encode_edit(self.state.snapshot())
+        # Room for one more edit at least, or the next would have to rewrite again.
+        least = HEADER.size + len(payload) + 4 * FRAME.size + _EDIT_BYTES
         capacity = max(_CAPACITY, HEADER.size + _REWRITE_FACTOR * (len(payload) + FRAME.size))
-        fresh = LogWriter.create(self._files, self._folder / f"{NAME}.new", MAGIC, VERSION, capacity)
+        path = self._folder / f"{NAME}.new"
+        fresh = LogWriter.create(self._files, path, MAGIC, VERSION, capacity, least)
         try:
             fresh.sync(fresh.append(EDIT, self.state.sequence, payload))
             with device_errors("replacing the manifest"):

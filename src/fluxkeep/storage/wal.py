@@ -155,8 +155,11 @@ class Wal:
     def replay(self) -> Iterator[ReplayedSegment]:
         """The segments that a former process left, oldest first.
 
-        They count as sealed from then on. A segment that cannot be read at all is
+        They count as sealed from then on. A segment that does not even begin as one is
         given with its damage and no records.
+
+        Raises:
+            DeviceFailure: One can't be read.
         """
         for name in self._files.names(self._folder):
             if not name.endswith(".wal"):
@@ -164,14 +167,15 @@ class Wal:
             path = self._folder / name
             records: list[tuple[int, bytes]] = []
             damage: list[Damage] = []
+            # Unreadable is not damaged: what a later start may be able to read is not put away.
+            with device_errors(f"reading the WAL segment {name}"):
+                raw = self._files.read(path)
             try:
-                content = read_log(self._files.read(path), MAGIC, VERSIONS, file=f"wal/{name}")
+                content = read_log(raw, MAGIC, VERSIONS, file=f"wal/{name}")
                 damage.extend(content.damage)
                 records.extend((frame.sequence, frame.payload) for frame in content.frames if frame.kind == POINTS)
             except Corruption as error:
                 damage.append(Damage(error.offset, "a WAL segment", error.message))
-            except OSError as error:
-                damage.append(Damage(-1, "a readable WAL segment", str(error)))
             # A damaged segment is not released with the others: it is to be set aside.
             last = _NEVER if damage else max((sequence for sequence, _ in records), default=0)
             self._sealed.append(_Segment(path, last))
@@ -187,9 +191,10 @@ class Wal:
         if self._current is not None and not self._current.fits(len(payload)):
             self.rotate()
         if self._current is None:
-            capacity = max(self._segment_bytes, HEADER.size + len(payload) + 2 * FRAME.size + 16)
+            least = HEADER.size + len(payload) + 2 * FRAME.size + 16
             path = self._folder / f"{self._next:012d}.wal"
-            self._current = LogWriter.create(self._files, path, MAGIC, VERSION, capacity)
+            capacity = max(self._segment_bytes, least)
+            self._current = LogWriter.create(self._files, path, MAGIC, VERSION, capacity, least)
             self._open = _Segment(path, sequence)
             self._next += 1
         assert self._open is not None
