@@ -7,7 +7,7 @@ import stat
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fluxkeep.cli.configs import Config, Configs
@@ -49,6 +49,7 @@ names = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\x0
 )
 
 
+@settings(deadline=None)
 @given(name=names, token=names, org=names)
 def test_a_config_survives_its_file(tmp_path_factory: pytest.TempPathFactory, name: str, token: str, org: str) -> None:
     path = tmp_path_factory.mktemp("configs") / "inner" / "configs"
