@@ -230,7 +230,10 @@ def build(settings: Settings, clock: Clock, house: contextlib.ExitStack) -> Appl
         *v1_write.endpoints(ingest, tenancy.dbrps, body_bytes_max=limits.body_bytes_max),
         *delete.endpoints(tenancy.directory, ingest.delete),
         *v1_query.endpoints(
-            lambda access, gone: CallerDatabases(access, tenancy, watched(engine.reader, gone), ingest.delete), clock
+            lambda access, gone, note: CallerDatabases(
+                access, tenancy, watched(engine.reader, gone, note), ingest.delete
+            ),
+            clock,
         ),
     ]
     endpoints.append(root.contract_endpoint(endpoints))
@@ -338,6 +341,8 @@ def _limits(settings: Settings) -> Limits:
         threads_max=max(settings.number("http-threads-max"), 1),
         waiting_max=max(settings.number("http-waiting-max"), 0),
         connections_max=max(settings.number("http-connections-max"), 1),
+        queries_max=max(settings.number("query-concurrency"), 0),
+        queries_waiting_max=max(settings.number("query-queue-size"), 0),
     )
 
 

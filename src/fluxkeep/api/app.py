@@ -34,6 +34,7 @@ from fluxkeep.api.limits import Limits
 from fluxkeep.api.pool import WorkerPool
 from fluxkeep.api.responses import COMPATIBLE_VERSION, Stream
 from fluxkeep.api.routing import Match, Router
+from fluxkeep.api.turns import Turns
 from fluxkeep.api.uploads import Upload, buffered
 from fluxkeep.api.urls import parse_query
 from fluxkeep.api.v2.sessions import session_cookie
@@ -132,6 +133,7 @@ class Application:
         self._figures = Figures(metrics)
         self._metrics = metrics
         self._pool = WorkerPool(self.limits.threads_max, self.limits.waiting_max)
+        self._queries = Turns(self.limits.queries_max, self.limits.queries_waiting_max)
         self._log = get_logger("api")
         self._under_way = 0
         self._idle = asyncio.Event()
@@ -261,7 +263,11 @@ class Application:
             await upload.drain(self.limits.body_bytes_max)
 
     async def _watched(self, request: Incoming, endpoint: Endpoint, call: Call) -> Response:
-        """Run a handler on the pool and tell it, by `call.gone`, when the client leaves."""
+        """Run a query's handler on the pool and tell it, by `call.gone`, when the client leaves.
+
+        The watcher ends with the answer, whatever becomes of that, and the query's turn with the watcher.
+        """
+        await self._queries.take()
         gone = threading.Event()
 
         async def watch() -> None:
@@ -270,6 +276,7 @@ class Application:
 
         call.gone = gone.is_set
         watcher = asyncio.get_running_loop().create_task(watch())
+        watcher.add_done_callback(lambda _: self._queries.give())
         try:
             response = await self._pool.run(endpoint.handler, call)
         except BaseException:
