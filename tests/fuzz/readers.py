@@ -18,6 +18,7 @@ import argparse
 import inspect
 import json
 import re
+import struct
 import subprocess
 import sys
 import tempfile
@@ -46,6 +47,7 @@ from fluxkeep.storage.settings import StorageOptions
 from fluxkeep.storage.tombstones import predicate_from_json, predicate_to_json
 from fluxkeep.storage.verify import load_manifest
 
+_MARK = struct.pack("<I", frames.MARK)
 NOW = 1_700_000_000_123_456_789
 # Of a hundred runs of `all`; a data file takes a hundred times as long as a frame.
 SHARES = {"lines": 45, "wal": 30, "manifest": 15, "tombstone": 8, "parquet": 2}
@@ -98,6 +100,8 @@ def _frames(data: bytes, magic: bytes) -> list[Frame]:
         except Corruption:
             return []
     log, written = _log(magic, rest)
+    if any(_MARK in payload for _, payload in written):
+        return []  # the bytes of a frame inside a payload cannot be told from a frame for certain
     try:
         found = read_log(log, magic, (1,), file="fuzzed")
     except Corruption:

@@ -145,3 +145,17 @@ def test_any_bytes_are_a_record_or_not(raw: bytes) -> None:
     except ValueError:
         return
     assert len(record.payload) <= 2**32
+
+
+def test_a_frame_inside_a_damaged_payload_is_not_taken_for_one() -> None:
+    """Whoever writes points chooses a payload's bytes: an older number or a false oath gives a copy away."""
+    raw, _ = _log([b"a", b"b", b"c"])
+    forged = pack_frame(7, 1, 0, b"forged"), pack_frame(7, 9, 1 << 40, b"forged")
+    for copy in forged:
+        start = len(raw)
+        log = raw + pack_frame(7, 3, start, bytes(8) + copy)
+        damaged = bytearray(log + pack_frame(7, 4, len(log), b"e"))
+        damaged[start + 4] ^= 1
+        content = read_log(bytes(damaged), MAGIC, (1,), file="x")
+        assert _payloads(content.frames) == [b"a", b"b", b"c", b"e"]
+        assert [one.offset for one in content.damage] == [start]

@@ -8,7 +8,7 @@ Source: http-api.md §1.2, §1.3.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import msgspec
 from starlette.responses import Response
@@ -80,6 +80,21 @@ def text(value: str, status: int = 200, headers: Mapping[str, str] | None = None
 def page_not_found() -> Response:
     """What the reference's tenant families say to deeper unknown paths."""
     return text("404 page not found\n", 404)
+
+
+# A header of more than some kilobytes is refused by proxies.
+_WARNINGS_MAX = 8
+
+
+def warning_header(warnings: Sequence[str]) -> dict[str, str]:
+    """`X-Fluxkeep-Warning` of an answer that lacks something, else nothing; clients that do not know it pass it by."""
+    distinct = list(dict.fromkeys(warnings))
+    if not distinct:
+        return {}
+    shown = "; ".join(distinct[:_WARNINGS_MAX])
+    if len(distinct) > _WARNINGS_MAX:
+        shown += f"; and {len(distinct) - _WARNINGS_MAX} more"
+    return {"x-fluxkeep-warning": shown.encode("ascii", "replace").decode()}
 
 
 def _unheard(_size: int) -> None:

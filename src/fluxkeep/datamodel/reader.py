@@ -21,7 +21,7 @@ from __future__ import annotations
 import enum
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from fluxkeep.datamodel.columns import FieldType
 from fluxkeep.datamodel.predicates import Predicate
@@ -153,6 +153,17 @@ def answer_type(stored: FieldType, aggregate: Aggregate | None) -> FieldType:
     if aggregate is Aggregate.COUNT:
         return FieldType.INTEGER
     return FieldType.FLOAT if aggregate is Aggregate.MEAN else stored
+
+
+@runtime_checkable
+class Noticing(Protocol):
+    """A reader that knows what it had to leave out of its answers.
+
+    Attributes:
+        noticed: Warnings of all answers so far, those without a `Scan` too.
+    """
+
+    noticed: list[str]
 
 
 class Reader(Protocol):

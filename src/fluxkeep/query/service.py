@@ -18,7 +18,7 @@ from fluxkeep.flux.engine import Engine
 from fluxkeep.ids import OrgID
 from fluxkeep.logs import get_logger
 from fluxkeep.query.readers import CallerSources, Effects, ReaderOf
-from fluxkeep.query.watched import Gone, watched
+from fluxkeep.query.watched import Gone, Note, unnoted, watched
 from fluxkeep.tenancy.snapshot import Directory
 
 JSONObject = Mapping[str, object]
@@ -68,7 +68,9 @@ class Queries:
         self._engine = engine or Engine()
         self._log = get_logger("query")
 
-    def flux(self, access: Access, org_id: OrgID, query: FluxQuery, gone: Gone) -> Iterator[bytes]:
+    def flux(
+        self, access: Access, org_id: OrgID, query: FluxQuery, gone: Gone, note: Note = unnoted
+    ) -> Iterator[bytes]:
         """The answer as CSV; an empty first piece is never given.
 
         Everything up to the first piece happens before this returns.
@@ -78,6 +80,7 @@ class Queries:
             org_id: Whose buckets are meant.
             query: What to run.
             gone: Whether the client has left; asked often, from the thread that runs the query.
+            note: Told what the answer lacks because files are damaged.
 
         Raises:
             FluxkeepError: Nothing was written yet; with the reference's texts.
@@ -86,7 +89,7 @@ class Queries:
         from fluxkeep.formats.annotated_csv import Dialect
 
         dialect = Dialect(annotations=query.annotations, header=query.header, delimiter=query.delimiter)
-        pieces = _gathered(self._run(access, org_id, query, dialect, gone))
+        pieces = _gathered(self._run(access, org_id, query, dialect, gone, note))
         first = next(pieces, b"")
         return self._guarded(first, pieces, dialect)
 
@@ -102,13 +105,19 @@ class Queries:
             yield encode_error(error.message, dialect, after_tables=False)
 
     def _run(
-        self, access: Access, org_id: OrgID, query: FluxQuery, dialect: object, gone: Gone | None
+        self,
+        access: Access,
+        org_id: OrgID,
+        query: FluxQuery,
+        dialect: object,
+        gone: Gone | None,
+        note: Note = unnoted,
     ) -> Iterator[bytes]:
         from fluxkeep.flux.syntax.ast_json import decode_file, decode_package
         from fluxkeep.formats.annotated_csv import Dialect, encode
 
         assert isinstance(dialect, Dialect)
-        reader_of = self._reader_of if gone is None else watched(self._reader_of, gone)
+        reader_of = self._reader_of if gone is None else watched(self._reader_of, gone, note)
         sources = CallerSources(access, org_id, self._directory, reader_of, self._effects)
         now_ns = self._clock.now_ns() if query.now_ns is None else query.now_ns
         # The official Python client leaves the file's own type away.

@@ -34,7 +34,7 @@ from fluxkeep.logs import get_logger
 from fluxkeep.storage.catalog import Catalog
 from fluxkeep.storage.compaction import compact, plan_compaction
 from fluxkeep.storage.file_cache import FileCache
-from fluxkeep.storage.files import DeviceFailure, Files, SystemFiles, device_errors
+from fluxkeep.storage.files import DeviceFailure, Files, Locked, SystemFiles, device_errors
 from fluxkeep.storage.flush import data_path, flush_rows, series_path
 from fluxkeep.storage.manifest import Edit, FileEntry, ShardEntry, tombstone_entry
 from fluxkeep.storage.memtable import Chunk, Memtable, Partition
@@ -99,8 +99,9 @@ class Engine(ShardMoves):
         with device_errors("opening the data folder"):
             self._files.make_directory(path)
         try:
-            self._unlock = self._files.lock(path)
-        except BlockingIOError as error:
+            with device_errors("locking the data folder"):
+                self._unlock = self._files.lock(path)
+        except Locked as error:
             raise Conflict("the engine folder is in use by another process") from error
         try:
             cache = FileCache(self._options.open_files_max, self._options.column_cache_bytes_max)

@@ -21,6 +21,10 @@ _NO_SPACE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 _STAYS = frozenset({errno.ENOENT, errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR})
 
 
+class Locked(Exception):
+    """Another process has the folder."""
+
+
 class DeviceFailure(Internal):
     """The device refused a read, write or sync for another reason than space."""
 
@@ -104,7 +108,7 @@ class Files(Protocol):
         """Claim a folder for this process; gives what releases it.
 
         Raises:
-            BlockingIOError: Another process has it.
+            Locked: Another process has it.
         """
         ...
 
@@ -209,6 +213,9 @@ class SystemFiles:
         descriptor = os.open(path / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            os.close(descriptor)
+            raise Locked from error
         except OSError:
             os.close(descriptor)
             raise

@@ -107,7 +107,8 @@ def read_log(data: bytes, magic: bytes, versions: Sequence[int], *, file: str) -
     while at < len(data):
         problem = _problem(data, at)
         if problem is not None:
-            following = _next_frame(data, at + 8)
+            # Numbers never fall: what looks like an older frame is a copy inside the payload of the bad one.
+            following = _next_frame(data, at + 8, frames[-1].sequence if frames else 0)
             if following is None:
                 break
             gaps.append((at, *problem))
@@ -144,11 +145,17 @@ def _problem(data: bytes, at: int) -> tuple[str, str] | None:
     return None if actual == crc else (f"crc {crc:08x}", f"{actual:08x}")
 
 
-def _next_frame(data: bytes, at: int) -> int | None:
-    """The next offset that holds a good frame."""
+def _next_frame(data: bytes, at: int, sequence: int = 0) -> int | None:
+    """The next offset that holds a good frame that can stand there.
+
+    A payload may hold the bytes of a frame, which would verify: one that is older than what
+    came before, or that knows more to be durable than stands before it, is none.
+    """
     while (at := data.find(_MARK_BYTES, at)) >= 0:
         if at % 8 == 0 and _problem(data, at) is None:
-            return at
+            _, _, _, kind, number, known = FRAME.unpack_from(data, at)
+            if known <= at and (kind == SEAL or number >= sequence):
+                return at
         at += 1
     return None
 

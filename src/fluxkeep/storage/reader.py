@@ -64,6 +64,8 @@ class StoreReader:
         """
         self._snapshot = snapshot
         self._report = report
+        # Damaged files that were left out of any answer so far.
+        self.noticed: list[str] = []
         self._block_values = block_values
 
     def scan(self, request: ScanRequest) -> Scan:
@@ -159,6 +161,7 @@ class StoreReader:
             except Corruption as error:
                 self._report(error)
                 continue
+            self.noticed += [warning for warning in warnings if warning not in self.noticed]
             return sorted(snapshots, key=lambda s: s.measurement), list(warnings)
 
     def _found(self, time_range: TimeRange, predicate: Predicate | None) -> Iterator[tuple[Plan, _Present]]:

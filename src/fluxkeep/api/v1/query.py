@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import email.parser
 import email.policy
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from urllib.parse import parse_qs
 
@@ -15,7 +15,7 @@ from starlette.responses import Response
 
 from fluxkeep.access.decisions import Access
 from fluxkeep.api.endpoint import Call, Endpoint, Gate, Style, never
-from fluxkeep.api.responses import Stream
+from fluxkeep.api.responses import Stream, warning_header
 from fluxkeep.clock import Clock
 from fluxkeep.errors import InvalidInput
 from fluxkeep.influxql.sources import Sources
@@ -26,6 +26,7 @@ _CHUNK_SIZE = 10_000
 _FORM = "application/x-www-form-urlencoded"
 _FORMATS = frozenset(("application/json", "application/csv", "text/csv", "application/x-msgpack"))
 Gone = Callable[[], bool]
+Note = Callable[[str], None]
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 
 
@@ -49,7 +50,7 @@ class Request:
     media: str
 
 
-def endpoints(sources_of: Callable[[Access, Gone], Sources], clock: Clock) -> list[Endpoint]:
+def endpoints(sources_of: Callable[[Access, Gone, Note], Sources], clock: Clock) -> list[Endpoint]:
     """One endpoint for each method: the reference accepts any.
 
     Args:
@@ -57,7 +58,9 @@ def endpoints(sources_of: Callable[[Access, Gone], Sources], clock: Clock) -> li
     """
 
     def query(call: Call) -> Response:
-        return answer(read_request(call), sources_of(call.access, call.gone), clock.now_ns(), call.gone)
+        warnings: list[str] = []
+        sources = sources_of(call.access, call.gone, warnings.append)
+        return answer(read_request(call), sources, clock.now_ns(), call.gone, warnings)
 
     return [
         Endpoint(
@@ -122,8 +125,17 @@ def _multipart_field(content_type: str, body: bytes, name: str) -> str | None:
     return None
 
 
-def answer(request: Request, sources: Sources, now_ns: int, gone: Gone = never) -> Response:
+def answer(
+    request: Request, sources: Sources, now_ns: int, gone: Gone = never, warnings: Sequence[str] = ()
+) -> Response:
     """Run a request.
+
+    Args:
+        request: What is asked.
+        sources: What may be read.
+        now_ns: What `now()` is.
+        gone: Whether the client has left.
+        warnings: Grows by what is left out while the answer is made.
 
     Raises:
         Abandoned: The client has gone.
@@ -166,18 +178,18 @@ def answer(request: Request, sources: Sources, now_ns: int, gone: Gone = never) 
             pieces = v1.encode_json_chunks(results, request.epoch)
         case _:
             pieces = iter((v1.encode_json(results, request.epoch),))
-    return _respond(pieces, {"content-type": request.media})
+    return _respond(pieces, {"content-type": request.media}, warnings)
 
 
-def _respond(pieces: Iterator[bytes], headers: dict[str, str]) -> Response:
+def _respond(pieces: Iterator[bytes], headers: dict[str, str], warnings: Sequence[str]) -> Response:
     gathered: list[bytes] = []
     size = 0
     for piece in pieces:
         gathered.append(piece)
         size += len(piece)
         if size > _WHOLE_BYTES_MAX:
-            return Stream(_chained(b"".join(gathered), pieces), 200, headers)
-    return Response(b"".join(gathered), 200, headers)
+            return Stream(_chained(b"".join(gathered), pieces), 200, headers | warning_header(warnings))
+    return Response(b"".join(gathered), 200, headers | warning_header(warnings))
 
 
 def _chained(head: bytes, rest: Iterator[bytes]) -> Iterator[bytes]:

@@ -12,7 +12,7 @@ from starlette.responses import Response
 
 from fluxkeep.api.endpoint import Call, Endpoint, Style
 from fluxkeep.api.resolving import resolve_org
-from fluxkeep.api.responses import Stream, no_content
+from fluxkeep.api.responses import Stream, no_content, warning_header
 from fluxkeep.api.v2.query_request import read_request
 from fluxkeep.errors import FluxkeepError, InvalidInput
 from fluxkeep.logs import get_logger
@@ -40,7 +40,8 @@ def endpoints(queries: Queries, directory: Directory) -> list[Endpoint]:
             case "return-no-content-with-error":
                 return Response(b"".join(queries.flux_errors(call.access, org.id, request, call.gone)), 200, _CSV)
             case _:
-                return _answer(queries.flux(call.access, org.id, request, call.gone))
+                warnings: list[str] = []
+                return _answer(queries.flux(call.access, org.id, request, call.gone, warnings.append), warnings)
 
     return [
         Endpoint(
@@ -55,15 +56,15 @@ def endpoints(queries: Queries, directory: Directory) -> list[Endpoint]:
     ]
 
 
-def _answer(pieces: Iterator[bytes]) -> Response:
+def _answer(pieces: Iterator[bytes], warnings: list[str]) -> Response:
     gathered: list[bytes] = []
     size = 0
     for piece in pieces:
         gathered.append(piece)
         size += len(piece)
         if size > _WHOLE_BYTES_MAX:
-            return Stream(_chained(b"".join(gathered), pieces), 200, _CSV)
-    return Response(b"".join(gathered), 200, _CSV)
+            return Stream(_chained(b"".join(gathered), pieces), 200, _CSV | warning_header(warnings))
+    return Response(b"".join(gathered), 200, _CSV | warning_header(warnings))
 
 
 def _chained(head: bytes, rest: Iterator[bytes]) -> Iterator[bytes]:
