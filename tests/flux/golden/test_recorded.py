@@ -33,7 +33,6 @@ KNOWN: dict[str, str] = {
     "mode of grouped": f"{_FAULT}: one null row for each series of a group",
     "map splits a table by a changed key": f"{_FAULT}: rows of two keys in one table",
     "map with a nested function": f"{_FAULT}: a function's parameters are lost in a block",
-    'conversion duration of "1x"': f"{_FAULT}: an unknown unit is nothing",
     "holtWinters with fit": "holtWinters is not built",
     "holtWinters of strings": "holtWinters is not built",
     "dialect with a comment prefix": _REQUEST,

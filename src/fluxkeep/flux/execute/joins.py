@@ -5,9 +5,11 @@ Source: flux.md §11.2 (`join`), §13 (`join` package).
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy as np
 import polars as pl
 
 from fluxkeep.datamodel.tables import ORDER, Block, Column, Columns, Stream
@@ -21,18 +23,39 @@ from fluxkeep.flux.interpreter.values import Null, Value, kind_of
 _LEFT, _RIGHT = "\0left", "\0right"
 
 
-def join(left: Stream, right: Stream, left_name: str, right_name: str, on: Sequence[str]) -> list[Block]:
-    """Inner join of every two tables that agree; columns of both that are not joined on get suffixes."""
+# Rows that one call of the join kernel makes, about: nothing can stop it, nor its memory, before it is done.
+_SLICE_ROWS = 1 << 20
+
+# Told how many bytes the rows made so far occupy, from time to time; raises where a join must not go on.
+Progress = Callable[[int], None]
+
+
+def join(
+    left: Stream, right: Stream, left_name: str, right_name: str, on: Sequence[str], progress: Progress
+) -> list[Block]:
+    """Inner join of every two tables that agree; columns of both that are not joined on get suffixes.
+
+    Raises:
+        InvalidInput: A table lacks a column to join on.
+    """
     pieces = []
+    held = 0
+
+    def within(count: int) -> None:
+        progress(held + count)
+
     for one in left:
         for other in right:
-            piece = _joined(one, other, left_name, right_name, on)
+            piece = _joined(one, other, left_name, right_name, on, within)
             if piece is not None:
+                held += int(piece.rows.estimated_size() + piece.keys.estimated_size())
                 pieces.append(piece)
     return rebuild(pieces)
 
 
-def _joined(one: Block, other: Block, left_name: str, right_name: str, on: Sequence[str]) -> Piece | None:
+def _joined(
+    one: Block, other: Block, left_name: str, right_name: str, on: Sequence[str], progress: Progress
+) -> Piece | None:
     for block, name in ((one, left_name), (other, right_name)):
         for label in on:
             if block.find(label) is None:
@@ -54,13 +77,36 @@ def _joined(one: Block, other: Block, left_name: str, right_name: str, on: Seque
             parts.append(block.series(column.label).alias(target))
             columns[target] = Column(target, column.type)
         frames.append(pl.DataFrame(parts))
-    rows = frames[0].join(frames[1], on=list(on), how="inner", nulls_equal=False, maintain_order="left_right")
+    rows = _in_slices(frames[0], frames[1], list(on), progress)
     rows = rows.sort([_LEFT, _RIGHT, *on], maintain_order=True)
     key = {renamed(k, left_name) for k in one.key} | {renamed(k, right_name) for k in other.key}
     ordered = tuple(columns[label] for label in sorted(columns))
     # Pairs of tables come in the order of the left ones.
     frame = rows.select((pl.col(_LEFT) * (1 << 31) + pl.col(_RIGHT)).alias(ORDER), *(rows[c.label] for c in ordered))
     return piece_of_rows(ordered, tuple(sorted(key)), frame)
+
+
+def _in_slices(left: pl.DataFrame, right: pl.DataFrame, on: list[str], progress: Progress) -> pl.DataFrame:
+    """The pairs of rows that agree, by the left rows' order, the left side taken slice by slice."""
+    made: list[pl.DataFrame] = []
+    held = 0
+    for start, stop in _slices(left, right, on):
+        some = left.slice(start, stop - start)
+        made.append(some.join(right, on=on, how="inner", nulls_equal=False, maintain_order="left_right"))
+        held += int(made[-1].estimated_size())
+        progress(held)
+    return made[0] if len(made) == 1 else pl.concat(made)
+
+
+def _slices(left: pl.DataFrame, right: pl.DataFrame, on: list[str]) -> list[tuple[int, int]]:
+    """Ranges of left rows that make about `_SLICE_ROWS` pairs each; a single row may make more."""
+    if left.height * right.height <= _SLICE_ROWS:
+        return [(0, left.height)]
+    partners = right.group_by(on).agg(pl.len().cast(pl.Int64).alias(_LEFT))
+    counts = left.select(on).join(partners, on=on, how="left", nulls_equal=False, maintain_order="left")[_LEFT]
+    slice_of = np.cumsum(counts.fill_null(0).to_numpy()) // _SLICE_ROWS
+    edges = [0, *(np.flatnonzero(np.diff(slice_of)) + 1).tolist(), left.height]
+    return list(itertools.pairwise(edges))
 
 
 Combine = Callable[[dict[str, Value], dict[str, Value]], Value]

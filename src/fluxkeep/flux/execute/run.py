@@ -45,10 +45,21 @@ class MemoryAccount:
         self.used_bytes += count
         self.peak_bytes = max(self.peak_bytes, self.used_bytes)
         if self.bytes_max and self.used_bytes > self.bytes_max:
-            raise InvalidInput(
-                f"memory allocation limit reached: limit {self.bytes_max} bytes, "
-                f"allocated: {self.used_bytes - count}, wanted: {count}"
-            )
+            raise self._refusal(self.used_bytes - count, count)
+
+    def require(self, count: int) -> None:
+        """Refuse what is being made before all of it is there; nothing is counted.
+
+        Raises:
+            InvalidInput: As `take`.
+        """
+        if self.bytes_max and self.used_bytes + count > self.bytes_max:
+            raise self._refusal(self.used_bytes, count)
+
+    def _refusal(self, allocated: int, wanted: int) -> InvalidInput:
+        return InvalidInput(
+            f"memory allocation limit reached: limit {self.bytes_max} bytes, allocated: {allocated}, wanted: {wanted}"
+        )
 
     def give_back(self, count: int) -> None:
         """Count what is held no longer."""
@@ -156,6 +167,16 @@ class Run:
             else:
                 stack.append((node, True))
                 stack.extend((i, False) for i in reversed(node.inputs))
+
+    def progress(self, held_bytes: int) -> None:
+        """Go on with an operator that takes long and has made so much, while somebody waits and there is room.
+
+        Raises:
+            Abandoned: Nobody does.
+            InvalidInput: There is not.
+        """
+        self.evaluator.require_client()
+        self.account.require(held_bytes)
 
     def _let_go(self) -> None:
         for _, size in self._done.values():

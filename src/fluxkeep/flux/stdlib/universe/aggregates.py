@@ -14,6 +14,7 @@ from fluxkeep.datamodel.reader import Aggregate
 from fluxkeep.datamodel.tables import Block
 from fluxkeep.errors import InvalidInput
 from fluxkeep.flux.execute import aggregates, integrals, joins, statistics
+from fluxkeep.flux.execute.run import Run
 from fluxkeep.flux.interpreter.calls import Call
 from fluxkeep.flux.interpreter.values import Value, kind_of
 from fluxkeep.flux.plan import operations as op
@@ -138,8 +139,8 @@ def _of_two(call: Call, *, correlation: bool) -> Value:
     """Join two streams, then compare their values."""
     left, right, on = call.stream("x"), call.stream("y"), call.strings("on")
 
-    def compared(inputs: Sequence[Sequence[Block]], _: object) -> Sequence[Block]:
-        joined = joins.join(inputs[0], inputs[1], "x", "y", on)
+    def compared(inputs: Sequence[Sequence[Block]], run: Run) -> Sequence[Block]:
+        joined = joins.join(inputs[0], inputs[1], "x", "y", on, run.progress)
         return integrals.covariance(joined, ["_value_x", "_value_y"], "_value", correlation=correlation)
 
     return call.node(Effect(call.name, compared), left, right)

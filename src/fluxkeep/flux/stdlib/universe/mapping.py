@@ -181,11 +181,11 @@ class Join:
         if len(self.names) != 2:
             raise InvalidInput("failed to initialize execute state: joins currently must only have two parents")
 
-    def apply(self, inputs: Sequence[Sequence[Block]], run: Run) -> Sequence[Block]:  # noqa: ARG002 - the protocol's
+    def apply(self, inputs: Sequence[Sequence[Block]], run: Run) -> Sequence[Block]:
         """In memory."""
         by_name = dict(zip(self.names, inputs, strict=True))
         left, right = sorted(self.names)
-        return joins.join(by_name[left], by_name[right], left, right, self.on)
+        return joins.join(by_name[left], by_name[right], left, right, self.on, run.progress)
 
 
 @PART.function("<-tables every period ?column")
