@@ -31,7 +31,7 @@ from fluxkeep.datamodel.reader import (
 from fluxkeep.datamodel.series import Tags
 from fluxkeep.datamodel.timerange import EVERYTHING, TimeRange
 from fluxkeep.errors import Corruption
-from fluxkeep.storage.aggregates import Partials, combine, edges_of, finish, join, reduce, regroup
+from fluxkeep.storage.aggregates import Partials, combine, edges_of, finish, gather, join, reduce, regroup
 from fluxkeep.storage.columns import Column, Positions, Rows, concatenate, strings_to_arrow, take
 from fluxkeep.storage.merge import merge_sorted
 from fluxkeep.storage.plan import Plan, PlannedSeries, make_plan
@@ -274,7 +274,7 @@ class _Run:
         except Corruption as error:
             self._report(error)
             raise
-        joined = {stored: join(found) for stored, found in parts.items()}
+        joined = {stored: gather(found) for stored, found in parts.items()}
         keys, group_of = _groups(plans, group, {s: p.ordinal[edges_of(p.ordinal, None)] for s, p in joined.items()})
         finished: dict[FieldType, list[Partials]] = {}
         for stored, partials in joined.items():
