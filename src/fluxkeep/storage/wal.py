@@ -161,9 +161,9 @@ class Wal:
         Raises:
             DeviceFailure: One can't be read.
         """
-        for name in self._files.names(self._folder):
-            if not name.endswith(".wal"):
-                continue
+        with device_errors("listing the WAL"):
+            names = [name for name in self._files.names(self._folder) if name.endswith(".wal")]
+        for name in names:
             path = self._folder / name
             records: list[tuple[int, bytes]] = []
             damage: list[Damage] = []
