@@ -19,6 +19,7 @@ import csv
 import http.client
 import io
 import json
+import os
 import random
 import shutil
 import signal
@@ -495,7 +496,10 @@ class CrashTest:
             self.totals["folders"] += 1
 
     def tell(self, path: Path) -> None:
-        """Write down what the writers of the last folder have asked for."""
+        """Write down what the writers of the last folder have asked for, and into the log where the server is at."""
+        if self.house is not None and self.zygote.pid:
+            os.kill(self.zygote.pid, signal.SIGUSR1)
+            time.sleep(1)
         if self.house is not None:
             path.write_text(
                 "\n".join(f"{n}: {line}" for n, one in enumerate(self.house.ledgers) for line in one.history)
@@ -642,9 +646,9 @@ def main() -> int:
     losses = 0
     try:
         test.run(options.cycles, progress=max(options.cycles // 40, 25))
-    except (LossError, Refused) as error:
+    except (LossError, Refused, TimeoutError) as error:
         losses = 1
-        print(f"LOSS: {error}", flush=True)
+        print(f"LOSS: {type(error).__name__}: {error}", flush=True)
         test.tell(folder / "history.txt")
     finally:
         test.close()

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import faulthandler
 import functools
 import gc
 import importlib
@@ -163,6 +164,8 @@ def _live(server: Any, folder: Path, port: int, board: Board) -> None:
         log = os.open(folder / "server.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         for target, source in ((0, nothing), (1, log), (2, log)):
             os.dup2(source, target)
+        # Where it hangs is written down on demand, also with the interpreter's lock held.
+        faulthandler.register(signal.SIGUSR1)
         _small_limits(server)
         _watch(server, board)
         flags = {
