@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fluxkeep.influxql.execute.holt_winters import minimise
+from fluxkeep.compute.holt_winters import minimise
 from fluxkeep.influxql.execute.smoothing import smooth
 
 VALUES = st.lists(st.floats(-100, 100, width=32), min_size=1, max_size=20)

@@ -12,6 +12,7 @@ from fluxkeep.datamodel.tables import Block, ColumnType
 from fluxkeep.datamodel.timerange import TimeRange
 from fluxkeep.errors import InvalidInput
 from fluxkeep.flux.execute import indicators, sequences
+from fluxkeep.flux.execute.forecasts import Outlook, holt_winters
 from fluxkeep.flux.execute.rows import RowFunction
 from fluxkeep.flux.execute.run import Run
 from fluxkeep.flux.interpreter.calls import Call
@@ -242,3 +243,20 @@ def kaufmansAMA(call: Call) -> Value:  # noqa: N802 - Flux's name
     """An average that adapts to how straight the way is."""
     n, column = call.int("n"), call.string("column", "_value")
     return call.node(Transform(call.name, lambda blocks: indicators.adaptive_average(blocks, n, column)), call.stream())
+
+
+@PART.function("<-tables n interval ?withFit ?column ?timeColumn ?seasonality ?withMinSSE")
+def holtWinters(call: Call) -> Value:  # noqa: N802 - Flux's name
+    """A forecast by Holt and Winters' damped method."""
+    outlook = Outlook(
+        ahead=call.int("n"),
+        interval=plain_length(call.duration("interval")),
+        season=call.int("seasonality", 0),
+        column=call.string("column", "_value"),
+        time=call.string("timeColumn", "_time"),
+        fit=call.bool("withFit", default=False),
+        error=call.bool("withMinSSE", default=False),
+    )
+    if outlook.interval <= 0:
+        raise InvalidInput("the interval must be greater than 0")
+    return call.node(Transform(call.name, lambda blocks: holt_winters(blocks, outlook)), call.stream())
