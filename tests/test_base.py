@@ -21,6 +21,7 @@ from fluxkeep.instants import (
     format_rfc3339,
     parse_rfc3339,
 )
+from fluxkeep.logs import Seldom
 from fluxkeep.secret import Secret
 
 
@@ -94,3 +95,16 @@ def test_a_secret_shows_itself_nowhere() -> None:
     assert secret == Secret("my-very-secret-token")
     assert secret != Secret("another")
     assert secret.reveal() == "my-very-secret-token"
+
+
+def test_of_events_of_a_kind_one_in_a_while_is_told_and_the_rest_counted() -> None:
+    now = [0.0]
+    seldom = Seldom(10, lambda: now[0])
+    assert [seldom.held_back("a"), seldom.held_back("a"), seldom.held_back("b"), seldom.held_back("a")] == [
+        0,
+        None,
+        0,
+        None,
+    ]
+    now[0] = 10.0
+    assert (seldom.held_back("a"), seldom.held_back("a")) == (2, None)

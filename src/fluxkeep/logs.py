@@ -10,12 +10,18 @@ from __future__ import annotations
 import logging
 import re
 import sys
-from collections.abc import MutableMapping
+import threading
+import time
+from collections.abc import Callable, MutableMapping
 from typing import Any, TextIO
 
 import structlog
 
 from fluxkeep.secret import Secret
+
+# What happens to every request while a disk is full is told so often.
+_SELDOM_SECONDS = 10.0
+_KINDS_MAX = 1000
 
 LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warn": logging.WARNING, "error": logging.ERROR}
 
@@ -57,6 +63,30 @@ def configure(level: str, stream: TextIO | None = None, *, json: bool = False) -
         logger_factory=structlog.PrintLoggerFactory(stream or sys.stderr),
         cache_logger_on_first_use=False,
     )
+
+
+class Seldom:
+    """Lets one event of a kind through now and then and counts the rest. Safe from any thread."""
+
+    def __init__(self, seconds: float = _SELDOM_SECONDS, now: Callable[[], float] = time.monotonic) -> None:
+        self._seconds = seconds
+        self._now = now
+        self._lock = threading.Lock()
+        # When the last of a kind was let through, and how many were held back since.
+        self._kinds: dict[str, tuple[float, int]] = {}
+
+    def held_back(self, kind: str) -> int | None:
+        """How many of a kind were held back since the last; None if this one is held back too."""
+        now = self._now()
+        with self._lock:
+            last, held = self._kinds.get(kind, (-self._seconds, 0))
+            if now - last < self._seconds:
+                self._kinds[kind] = (last, held + 1)
+                return None
+            if len(self._kinds) >= _KINDS_MAX:
+                self._kinds.clear()
+            self._kinds[kind] = (now, 0)
+            return held
 
 
 def get_logger(room: str) -> Any:

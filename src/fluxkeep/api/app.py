@@ -39,7 +39,7 @@ from fluxkeep.api.uploads import Upload, buffered
 from fluxkeep.api.urls import parse_query
 from fluxkeep.api.v2.sessions import session_cookie
 from fluxkeep.errors import Abandoned, FluxkeepError, InvalidInput, TooLarge, Unavailable
-from fluxkeep.logs import get_logger
+from fluxkeep.logs import Seldom, get_logger
 from fluxkeep.metrics import Metrics
 
 _COMMON = [("x-influxdb-build", "OSS"), ("x-influxdb-version", COMPATIBLE_VERSION)]
@@ -135,6 +135,7 @@ class Application:
         self._pool = WorkerPool(self.limits.threads_max, self.limits.waiting_max)
         self._queries = Turns(self.limits.queries_max, self.limits.queries_waiting_max)
         self._log = get_logger("api")
+        self._seldom = Seldom()
         self._under_way = 0
         self._idle = asyncio.Event()
         self._idle.set()
@@ -171,7 +172,14 @@ class Application:
             response = Response(None, _ABANDONED_STATUS)
         except FluxkeepError as error:
             response = error_response(error)
-            if response.status_code >= 500:
+            if isinstance(error, Unavailable):
+                # Foreseen, and there is one for each request while it lasts.
+                held_back = self._seldom.held_back(f"{_label(endpoint)} {error.message}")
+                if held_back is not None:
+                    self._log.warning(
+                        "request.unavailable", path=_label(endpoint), reason=error.message, held_back=held_back
+                    )
+            elif response.status_code >= 500:
                 self._log.error("request.failed", path=_label(endpoint), code=error.code, exc_info=error)
             elif response.status_code == 401:
                 reason = getattr(error, "reason", "missing-permission")
