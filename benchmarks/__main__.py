@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import sys
 
-NAMES = ("parse", "authenticate", "http", "ingest", "queries", "backup")
+NAMES = ("parse", "authenticate", "tokens", "http", "ingest", "queries", "backup")
 
 
 def main() -> None:

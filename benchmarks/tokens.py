@@ -17,12 +17,13 @@ import threading
 import time
 from pathlib import Path
 
+from tests.blackbox.process import Server, bucket_permission
+
 from benchmarks.authenticate import fill
 from fluxkeep.access.permissions import Action, Permission, ResourceType
 from fluxkeep.clock import SystemClock
 from fluxkeep.ids import ID, IdGenerator, OrgID
 from fluxkeep.metastore.engine import MetaStore
-from tests.blackbox.process import Server, bucket_permission
 
 REPEATS = 5
 

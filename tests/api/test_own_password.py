@@ -112,10 +112,17 @@ def test_a_user_without_any_membership_can_change_its_own(people: People, own: b
     assert people.put("/api/v2/me/password", "other", new=NEW).status_code == 204
 
 
+def test_the_path_without_an_id_leads_to_nobody(people: People) -> None:
+    assert message(people.put("/api/v2/users/password", "mine")) == (400, "invalid user ID provided in route")
+    answer = people.put(f"/api/v2/users/{people.ids['mine']}", "mine")
+    assert (answer.status_code, bytes(answer.body)) == (405, b"")
+
+
 def test_these_two_are_all_that_the_other_walk_leaves_out(people: People) -> None:
     left = {
         f"{one.method} {one.path}"
         for one in people.house.application.router.endpoints
         if one.gate is not Gate.OPEN and "old password" in one.needs
     }
-    assert left == {"PUT /api/v2/me/password", "PUT /api/v2/users/{id}/password"}
+    # The third leads to nobody, whoever asks.
+    assert left == {"PUT /api/v2/me/password", "PUT /api/v2/users/{id}/password", "PUT /api/v2/users/{id}"}

@@ -80,7 +80,7 @@ def _recorded(endpoint: Endpoint, log: AuditLog) -> Handler:
         log.record(
             replace(
                 act,
-                outcome=Outcome.GRANTED,
+                outcome=Outcome.GRANTED if response.status_code < 400 else Outcome.FAILED,
                 target=act.target or _id(made.id),
                 detail={} if name is None else {"secret": name},
             )

@@ -44,6 +44,13 @@ def endpoints(passwords: Passwords) -> list[Endpoint]:
         passwords.change(call.access, user_id, new)
         return no_content()
 
+    def nobody(call: Call) -> Response:
+        # Quirk: `/api/v2/users/password` is a path of the reference's that leads to no user (tokens.md §2.8); below
+        # the same segment every other word is an id, which has no PUT.
+        if call.params["id"] != "password":
+            return Response(None, 405)
+        raise InvalidInput("invalid user ID provided in route")
+
     path = "/api/v2/users/{id}/password"
     return [
         Endpoint(
@@ -58,6 +65,12 @@ def endpoints(passwords: Passwords) -> list[Endpoint]:
             path=path,
             handler=change_by_old,
             own_credentials=True,
+            needs="a session, write:users/<id> and the old password",
+        ),
+        Endpoint(
+            method="PUT",
+            path="/api/v2/users/{id}",
+            handler=nobody,
             needs="a session, write:users/<id> and the old password",
         ),
         Endpoint(method="POST", path=path, handler=change, needs="write:users/<id>"),
