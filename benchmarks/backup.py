@@ -39,6 +39,9 @@ def main(lines: int = 1_000_000) -> None:
             )  # fmt: skip
             assert answer.status == 204, answer.text
         values = lines * _FIELDS
+        # What is in memory is written to data files first, which is measured apart.
+        first = str(folder / "backup-first")
+        _timed("first backup, gzip, with the flush of memory", values, lambda: influx.ok("backup", first))
         for name, flags in (("gzip", ()), ("none", ("--compression", "none"))):
             backup = str(folder / f"backup-{name}")
             _timed(f"backup, {name}", values, lambda flags=flags, backup=backup: influx.ok("backup", backup, *flags))

@@ -152,3 +152,19 @@ def test_a_backup_of_plaintext_tokens_gives_its_operator_token_back(tmp_path: Pa
     target.server.stop()
     found = [path for path in target.server.folder.rglob("*") if path.is_file() and FIRST.encode() in path.read_bytes()]
     assert found == []
+
+
+def test_no_file_is_too_large_to_come_back(source: Influx, tmp_path: Path) -> None:
+    folder = tmp_path / "backup"
+    source.ok("backup", str(folder), "--compression", "none")
+    bound = 4_000
+    assert all(path.stat().st_size > bound for path in (*folder.glob("*.tar"), *folder.glob("*.bolt")))
+    small = Server(tmp_path / "small", ["--http-body-bytes-max", str(bound)])
+    small.start()
+    try:
+        influx = Influx(small, tmp_path / "small-home")
+        influx.setup(FIRST, "somebody")
+        influx.ok("restore", "--full", str(folder))
+        assert count(influx) == count(source)
+    finally:
+        small.kill()
