@@ -8,7 +8,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
-from selenium.common.exceptions import StaleElementReferenceException
+from selenium.common.exceptions import (
+    ElementNotInteractableException,
+    NoSuchElementException,
+    StaleElementReferenceException,
+)
 from selenium.webdriver.chrome.webdriver import WebDriver
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.remote.webelement import WebElement
@@ -95,7 +99,16 @@ class Page:
     # -- doing
 
     def click(self, role: str, name: str, *, exact: bool = True) -> None:
-        self.one(role, name, exact=exact).click()
+        """Once it can be clicked: what waits for an answer is disabled until then."""
+
+        def clicked() -> bool:
+            element = self.one(role, name, exact=exact)
+            if element.is_enabled():
+                element.click()
+                return True
+            return False
+
+        self.wait(clicked, f"the {role} {name!r} can be clicked")
 
     def type(self, label: str, text: str) -> WebElement:
         """Replace the text of a field."""
@@ -141,13 +154,15 @@ class Page:
 
     def press(self, *keys: str) -> None:
         """Into whatever has the focus, also where it is drawn anew in that moment."""
-        for _ in range(5):
+
+        def sent() -> bool:
             try:
                 self.driver.switch_to.active_element.send_keys(*keys)
-            except StaleElementReferenceException:
-                continue
-            return
-        raise AssertionError("what has the focus is drawn anew all the time")
+            except (ElementNotInteractableException, NoSuchElementException):
+                return False
+            return True
+
+        self.wait(sent, "what has the focus takes keys")
 
     def js(self, code: str, *args: Any) -> Any:
         return self.driver.execute_script(code, *args)

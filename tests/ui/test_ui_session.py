@@ -238,6 +238,18 @@ def test_a_failing_server_is_told_and_asked_again(page: Page, house: dict[str, A
     assert stale.is_displayed()
     page.gone("alert")
     assert page.rows()
+    # What is open and typed outlives the banner's coming and going.
+    page.menu("Generate API token ▾", "Read/Write token")
+    page.type("Description", "typed before")
+    page.click("checkbox", "read house")
+    page.force("POST", "/api/v2/authorizations", 500, "disk on fire")
+    listed = len(page.sent("GET", "/api/v2/authorizations?orgID"))
+    page.click("button", "Generate")
+    page.one("alert", "disk on fire")
+    page.wait(lambda: len(page.sent("GET", "/api/v2/authorizations?orgID")) > listed, "the list is asked for again")
+    page.wait(lambda: not page.js("return document.querySelector('.banner')"), "the banner is gone")
+    assert page.one("textbox", "Description").get_attribute("value") == "typed before"
+    assert page.one("checkbox", "read house").is_selected()
 
 
 def test_a_disabled_account_sees_a_notice(page: Page, house: dict[str, Any], bare: Server) -> None:

@@ -1,3 +1,4 @@
+import { Fragment } from "preact";
 import { useCallback, useEffect, useMemo, useRef, useState } from "preact/hooks";
 import { Page } from "./context.js";
 import { createApi } from "./lib/api.js";
@@ -242,9 +243,10 @@ export function App() {
 
   return (
     <Page.Provider value={value}>
-      {down && <div class="banner bad" role="alert"><span>{down.replace(/\.?$/, ".")} Trying again…</span> <button type="button" onClick={retry}>Retry</button></div>}
-      {warning && state.phase !== "setup" && <div class="banner warn" role="alert"><span>The server warns: {warning}.</span> <button type="button" onClick={() => setWarning("")}>Dismiss</button></div>}
-      {content}
+      {/* Keys, so that what comes and goes above never makes the page below anew: typed words would be lost with it. */}
+      {down ? <div key="down" class="banner bad" role="alert"><span>{down.replace(/\.?$/, ".")} Trying again…</span> <button type="button" onClick={retry}>Retry</button></div> : null}
+      {warning && state.phase !== "setup" ? <div key="warning" class="banner warn" role="alert"><span>The server warns: {warning}.</span> <button type="button" onClick={() => setWarning("")}>Dismiss</button></div> : null}
+      <Fragment key="content">{content}</Fragment>
       {ended && (
         <Dialog
           title="Session ended"
