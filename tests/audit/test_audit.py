@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import hmac
 import json
 import os
 from concurrent.futures import ThreadPoolExecutor
@@ -17,6 +19,7 @@ from fluxkeep.audit.records import Act, Outcome
 from fluxkeep.audit.verify import lines_about, verify
 from fluxkeep.audit.writer import AuditLog, AuditUnavailable
 from fluxkeep.clock import ManualClock
+from fluxkeep.credentials.hashing import KeyRing
 from fluxkeep.errors import Corruption
 from fluxkeep.ids import ID, AuthorizationID, UserID
 from fluxkeep.secret import Secret
@@ -297,6 +300,26 @@ def test_lines_about_a_secret_are_found_by_whoever_has_it_and_the_key(tmp_path: 
     assert len(list(lines_about(lines, Secret("one"), KEYS))) == 1
     assert list(lines_about(lines, Secret("three"), TWO_KEYS)) == []
     assert AuditLog(tmp_path / "plain.jsonl", ManualClock()).pseudonym(Secret("one")) is None
+
+
+def test_lines_and_head_are_what_the_page_of_the_format_says(tmp_path: Path) -> None:
+    """Made here from the words of `docs/formats/audit.md` alone."""
+    master = b"m" * 32
+    key = hmac.new(master, b"fluxkeep\0audit", hashlib.sha256).digest()
+    ring = KeyRing({"k": master})
+    lines = written(tmp_path / "audit.log", 2, ChainKeys(ring.derived("audit")))
+    previous = "0" * 64
+    for number, raw in enumerate(lines, 1):
+        members = json.loads(raw)
+        assert (members["seq"], members["previous"], members["kid"], members["v"]) == (number, previous, "k", 1)
+        previous = members.pop("hash")
+        text = json.dumps(members, sort_keys=True, separators=(",", ":")).encode()
+        assert hmac.new(key, text, hashlib.sha256).hexdigest() == previous
+    raw = head_path(tmp_path / "audit.log").read_bytes()
+    head = json.loads(raw)
+    assert len(raw) == 320
+    assert head["seal"] == hmac.new(key, f"head\0{2}\0{previous}".encode(), hashlib.sha256).hexdigest()
+    assert (head["seq"], head["hash"], head["kid"]) == (2, previous, "k")
 
 
 def test_keys_show_their_names_only() -> None:
