@@ -172,7 +172,7 @@ def main(lines: int = 1_000_000) -> None:
                 "InfluxQL, files",
                 *(r.name for r in rivals[1:]),
             )
-            print(f"  {'':<36}" + "".join(f"{head:>18}" for head in heads) + "   times as fast")
+            print(f"  {'':<36}" + "".join(f"{head:>21}" for head in heads) + "   times as fast")
             for (title, flux_text, ql_text, prom), memory in zip(cases, in_memory, strict=True):
                 files = _asked(ours, flux_text, ql_text)
                 others = []
@@ -182,7 +182,7 @@ def main(lines: int = 1_000_000) -> None:
                     else:
                         others.append(_times(promql(rival, *prom)) if prom else None)
                 ratios = (f"{other[0] / files[1][0]:.1f}" if other and files[1] else "–" for other in others)
-                cells = "".join(f"{_cell(found):>18}" for found in (*memory, *files, *others))
+                cells = "".join(f"{_cell(found):>21}" for found in (*memory, *files, *others))
                 print(f"  {title:<36}{cells}   {', '.join(ratios)}", flush=True)
             for rival in rivals:
                 rival.stop()
