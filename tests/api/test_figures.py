@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from prometheus_client import exposition
 
@@ -51,6 +51,7 @@ class TestRequests:
         refused = labels(status="4XX", response_code="404", user_agent=UNKNOWN)
         assert value("http_api_requests_total", refused) == 1
 
+    @settings(deadline=None, max_examples=50)
     @given(method=st.text(max_size=9), agent=st.text(max_size=20))
     def test_no_word_of_a_client_becomes_a_label(self, method: str, agent: str) -> None:
         metrics = Metrics()

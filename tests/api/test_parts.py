@@ -8,7 +8,7 @@ from urllib.parse import parse_qsl, urlencode
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fluxkeep.api.bodies import BadBody, decode_json
@@ -164,6 +164,7 @@ class TestQueryStrings:
 
 
 class TestGzip:
+    @settings(deadline=None)
     @given(st.lists(st.binary(max_size=500), max_size=5))
     def test_round_trips(self, parts: list[bytes]) -> None:
         whole = b"".join(parts)
