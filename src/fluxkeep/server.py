@@ -69,7 +69,7 @@ from fluxkeep.credentials.hashing import KeyRing
 from fluxkeep.credentials.services import CredentialOptions, Credentials
 from fluxkeep.credentials.sessions import SessionOptions
 from fluxkeep.datamodel.points import PointBatch
-from fluxkeep.errors import InvalidInput
+from fluxkeep.errors import InvalidInput, Unavailable
 from fluxkeep.flux.engine import Engine as FluxEngine
 from fluxkeep.ids import IdGenerator, OrgID
 from fluxkeep.ingest import STRING_BYTES_MAX, Ingest, PointRules
@@ -126,7 +126,11 @@ def run(settings: Settings) -> None:
     require_free(address)
     tls = _tls(settings)
     with _pid_file(settings), contextlib.ExitStack() as house:
-        application = build(settings, SystemClock(), house)
+        try:
+            application = build(settings, SystemClock(), house)
+        except OSError as error:
+            # A folder that is read-only or somebody else's: the place and the reason say it all.
+            raise Unavailable(f"cannot start: {error.filename or 'a data file'}: {error.strerror}") from error
         warm_up = WarmUp()
         house.callback(warm_up.stop)
         # What is there now stays: collections during requests need not walk through it.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from pathlib import Path
 from urllib.parse import quote
 
@@ -58,3 +59,17 @@ def test_answers_say_what_they_lack(tmp_path: Path, missing: bool) -> None:
         assert damaged.name in server.log
     finally:
         server.kill()
+
+
+def test_a_folder_that_cannot_be_used_is_said_in_one_line(tmp_path: Path) -> None:
+    """What a read-only folder or somebody else's does, in a way that a superuser's tests see too."""
+    server = Server(tmp_path / "data")
+    (server.folder / "influxd.bolt.lock").mkdir(parents=True)
+    done = subprocess.run(server.command(), capture_output=True, text=True, cwd=tmp_path, timeout=60)
+    assert done.returncode == 1
+    assert done.stderr.strip() == f"Error: cannot start: {server.folder}/influxd.bolt.lock: Is a directory"
+    (server.folder / "influxd.bolt.lock").rmdir()
+    (server.folder / "engine" / "lock").mkdir(parents=True)
+    done = subprocess.run(server.command(), capture_output=True, text=True, cwd=tmp_path, timeout=60)
+    assert done.returncode == 1
+    assert done.stderr.strip() == "Error: device failure while locking the data folder: Is a directory"
