@@ -56,7 +56,10 @@ def shortcut(plan: Plan, aggregate: Aggregate, request: ScanRequest) -> Sequence
 def _partials(plan: Plan, number: int, found: _Found, aggregate: Aggregate) -> Partials:
     """Values of distinct series as partials, in order."""
     ids, time, column = found
-    order = np.argsort(plan.rank[ids])
+    # Distinct series into their order without sorting.
+    at = np.full(len(plan.order), -1, np.int64)
+    at[plan.place[ids]] = np.arange(len(ids))
+    order = at[at >= 0]
     ids = ids[order]
     ordinal = plan.place[ids] * len(plan.fields) + (plan.base + number)
     ordered = take(column, order)
