@@ -12,6 +12,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -78,12 +79,13 @@ def main(wanted: list[str], *, again: bool) -> int:
             _forget_survivors(module)
     else:
         _copy(modules)
-    hook = {**os.environ, "PYTHONPATH": str(COPY / "hook")}
-    if Path("/dev/shm").is_dir():
-        # Every test makes a store of its own, and waiting for the disk would be most of the time.
-        hook["TMPDIR"] = "/dev/shm"
     mutmut = [str(Path(sys.executable).parent / "mutmut"), "run", "--max-children", "2"]
-    ran = subprocess.run(mutmut, cwd=COPY, env=hook, check=False)
+    # Every test makes a store of its own, and waiting for the disk would be most of the time. The folder is nobody
+    # else's: another session of pytest would tidy up in it, and what fails for that would pass for a mutant noticed.
+    memory = Path("/dev/shm")
+    with tempfile.TemporaryDirectory(prefix="fluxkeep-mutation-", dir=memory if memory.is_dir() else None) as folder:
+        hook = {**os.environ, "PYTHONPATH": str(COPY / "hook"), "TMPDIR": folder}
+        ran = subprocess.run(mutmut, cwd=COPY, env=hook, check=False)
     if ran.returncode:
         return ran.returncode
     return judge(modules)
