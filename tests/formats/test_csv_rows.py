@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from fluxkeep.datamodel.tables import Block, Column, ColumnType, Result, Value, make_block
@@ -65,6 +65,7 @@ def blocks(draw: st.DrawFn) -> Block:
 
 
 @given(blocks(), st.sampled_from(",;|\t"), st.sampled_from(["", "_result", 'a"b']))
+@settings(deadline=None)
 def test_rows_are_what_cells_one_by_one_are(block: Block, delimiter: str, name: str) -> None:
     sizes = block.sizes()
     cuts = np.unique(np.concatenate(([0], np.cumsum(sizes)))).astype(np.int64)
@@ -89,6 +90,7 @@ def test_rows_are_what_cells_one_by_one_are(block: Block, delimiter: str, name: 
 
 @given(st.lists(VALUES[ColumnType.FLOAT], min_size=1))
 @example([5e-324, 1.7976931348623157e308, -0.0, 1e23, 9007199254740993.0, 1e-5, 123456.789e-9, 0.1 + 0.2])
+@settings(deadline=None)
 def test_floats_come_back(values: list[float]) -> None:
     text, _ = _csv_rows.encode(
         [(False, 0, np.array(values), None)],
