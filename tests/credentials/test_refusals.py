@@ -183,6 +183,8 @@ def test_wrong_credentials_are_counted_and_known_ones_are_not(tmp_path: Path) ->
     assert refused(lambda: v1(house, password="wrong-password"))[2] == "unknown-token"
     with pytest.raises(TooManyRequests):
         v1(house, password="wrong-password")
+    # Each address has failures of its own.
+    assert refused(lambda: house.access("wrong", "198.51.100.9"))[2] == "unknown-token"
     house.close()
 
 
