@@ -1,6 +1,6 @@
 """One scenario through everything the store does, with a failure at its n-th call, for every n.
 
-The fast tests take every few n; `EVERY=1` in the environment takes all.
+`make test` takes every few n; `EVERY=1` in the environment takes all.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from fluxkeep.instants import DAY, WEEK
 from fluxkeep.storage import Engine, StoredBucket
 from fluxkeep.storage.files import DeviceFailure
 
+pytestmark = pytest.mark.slow
 EVERY = int(os.environ.get("EVERY", "29"))
 OTHER = StoredBucket(BucketID("00000000000000bb"))
 # The first shard group ends here.
