@@ -44,6 +44,8 @@ WRITERS = 3
 LIVES = 120
 # So many lives share an hour, which is a shard group.
 LIVES_AN_HOUR = 6
+# Seconds after which a server that does not answer hangs; a busy machine takes long for what takes milliseconds.
+PATIENCE = 300
 _BEGIN_NS = 438_000 * HOUR_NS
 _LIFE_NS = HOUR_NS // LIVES_AN_HOUR
 _OLD_HOURS = (4, 5, 6, 7)
@@ -76,7 +78,7 @@ class House:
         return self.wait_until_healthy()
 
     def wait_until_healthy(self) -> bool:
-        until = time.monotonic() + 60
+        until = time.monotonic() + PATIENCE
         while time.monotonic() < until:
             try:
                 if self.ask("GET", "/health").status == 200:
@@ -91,7 +93,7 @@ class House:
         return (self.folder / "server.log").read_text()[-3000:]
 
     def connection(self) -> http.client.HTTPConnection:
-        return http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
+        return http.client.HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE)
 
     def ask(
         self,
@@ -184,7 +186,7 @@ class House:
 
     def look_at_folders(self) -> None:
         """The folders of dropped buckets go; called on a server at rest."""
-        until = time.monotonic() + 20
+        until = time.monotonic() + PATIENCE
         known = {one["id"] for one in self.expect(200, "GET", "/api/v2/buckets?limit=100")["buckets"]}
         while time.monotonic() < until:
             left = {one.name for one in (self.folder / "engine" / "data").iterdir() if one.is_dir()} - known
@@ -213,7 +215,7 @@ class Work:
     def end(self) -> None:
         self.stop.set()
         for thread in self.threads:
-            thread.join(90)
+            thread.join(2 * PATIENCE)
             assert not thread.is_alive()
         if self.failures:
             raise LossError("; ".join(self.failures))
