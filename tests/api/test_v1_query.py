@@ -107,7 +107,7 @@ def test_large_answers_are_streamed_in_the_chunks_asked_for() -> None:
 
 
 def test_any_method_is_accepted_behind_the_v1_gate() -> None:
-    found = endpoints(lambda _access, _gone: MemorySources({}), ManualClock())
+    found = endpoints(lambda _access, _gone, _warn: MemorySources({}), ManualClock())
     assert [e.method for e in found] == list(METHODS)
     assert {"HEAD", "OPTIONS"} < set(METHODS)
     assert {e.gate for e in found} == {Gate.V1}
