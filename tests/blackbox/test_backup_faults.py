@@ -286,8 +286,10 @@ def test_a_harmed_archive_is_one_line_and_replaces_nothing(
     target.ok("write", "-b", "climate", "m v=1 1700000000000000000")
     harmed = tmp_path / "harmed"
     shutil.copytree(backup, harmed)
-    # The last of them: all others have come in by then.
-    path = max(harmed.glob("*.tar.gz"), key=lambda path: int(path.name.split(".")[1]))
+    # The last of its bucket: all others have come in by then.
+    manifest = json.loads(next(harmed.glob("*.manifest")).read_text("utf-8"))
+    groups = next(entry for entry in manifest["buckets"] if entry["bucketName"] == "climate")["retentionPolicies"][0]
+    path = harmed / groups["shardGroups"][-1]["shards"][0]["fileName"]
     content = path.read_bytes()
     if how == "cut":
         path.write_bytes(content[: len(content) // 2])
