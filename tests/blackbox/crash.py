@@ -234,30 +234,29 @@ class Work:
         house, ledger = self.house, self.house.ledgers[number]
         here = _BEGIN_NS + house.life * _LIFE_NS
         fresh = here
-        connection = house.connection()
-        while not self.stop.is_set():
-            what = draw.random()
-            lines: Points = {}
-            if what < 0.62:
-                for _ in range(draw.choice((1, 1, 5, 20, 60))):
-                    lines[fresh] = self._fields(draw)
-                    fresh += draw.choice((1000, 10**6))
-            elif what < 0.75:
-                known = [t for t in ledger.points if t >= here] or list(ledger.points)
-                lines = {t: self._fields(draw) for t in draw.sample(known, min(len(known), draw.randint(1, 8)))}
-            elif what < 0.88:
-                self._delete(number, draw, connection)
-                continue
-            else:
-                self._refused(number, draw, connection, fresh)
-                fresh += 10**7
-                continue
-            if lines:
-                body = "".join(_line(number, t, fields) for t, fields in lines.items())
-                ledger.begin(written(lines), lines, body)
-                answer = house.ask("POST", "/api/v2/write?org=house&bucket=crash", body, over=connection)
-                self._answered(ledger, answer, 204, "writes")
-        connection.close()
+        with contextlib.closing(house.connection()) as connection:
+            while not self.stop.is_set():
+                what = draw.random()
+                lines: Points = {}
+                if what < 0.62:
+                    for _ in range(draw.choice((1, 1, 5, 20, 60))):
+                        lines[fresh] = self._fields(draw)
+                        fresh += draw.choice((1000, 10**6))
+                elif what < 0.75:
+                    known = [t for t in ledger.points if t >= here] or list(ledger.points)
+                    lines = {t: self._fields(draw) for t in draw.sample(known, min(len(known), draw.randint(1, 8)))}
+                elif what < 0.88:
+                    self._delete(number, draw, connection)
+                    continue
+                else:
+                    self._refused(number, draw, connection, fresh)
+                    fresh += 10**7
+                    continue
+                if lines:
+                    body = "".join(_line(number, t, fields) for t, fields in lines.items())
+                    ledger.begin(written(lines), lines, body)
+                    answer = house.ask("POST", "/api/v2/write?org=house&bucket=crash", body, over=connection)
+                    self._answered(ledger, answer, 204, "writes")
 
     def _fields(self, draw: random.Random) -> dict[str, int]:
         value = draw.randrange(1 << 40)
@@ -410,6 +409,8 @@ class Work:
             # What was being written when it was turned on is in the layer before.
             self.house.expiring.turned_on()
             time.sleep(draw.choice((0, 0.05, 0.1)))
+        else:
+            self.house.expiring.turned_off()
 
     def _backup(self, draw: random.Random) -> None:
         """Every shard group that is copied must have what was there all the time."""

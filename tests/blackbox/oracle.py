@@ -92,15 +92,22 @@ class Expiring:
     Attributes:
         layers: By hour, what was written between one turning on and the next. A pass drops the
             first layers together, whole.
+        on: Whether it may be on; it stays so from life to life, and so a pass may come in any of them.
     """
 
     layers: dict[int, list[set[int]]] = field(default_factory=dict)
     pending: tuple[int, set[int]] | None = None
+    on: bool = False
 
     def turned_on(self) -> None:
         """From now on a pass may drop everything old that there is."""
+        self.on = True
         for layers in self.layers.values():
             layers.append(set())
+
+    def turned_off(self) -> None:
+        """What is found from now on stays."""
+        self.on = False
 
     def acknowledged(self) -> None:
         """A write has been done."""
@@ -123,7 +130,7 @@ class Expiring:
                 rest = set().union(*layers[first:])
                 here = found.get(hour, set())
                 if here in (rest, rest | extra):
-                    self.layers[hour] = [set(here)]
+                    self.layers[hour] = [set(here), set()] if self.on else [set(here)]
                     break
             else:
                 raise LossError(
