@@ -274,6 +274,67 @@ def test_rekeying_twice_and_with_tokens_of_every_age(tmp_path: Path) -> None:
     house.close()
 
 
+def test_rekeying_without_a_key_that_is_in_use_changes_nothing(tmp_path: Path) -> None:
+    house = opened(tmp_path / "data", CredentialOptions(keys=KeyRing({"a": A})))
+    token = secret(house.mint())
+    before = digests(house)
+    with pytest.raises(MissingKey, match="'a'"):
+        rekeyed(house, KeyRing({"b": B}))
+    house = House(house.folder, house.clock, CredentialOptions(keys=KeyRing({"a": A})))
+    assert digests(house) == before
+    house.access(token)
+    house.close()
+
+
+def test_rekeying_goes_on_past_what_is_under_the_newest_key(tmp_path: Path) -> None:
+    house = opened(tmp_path / "data", CredentialOptions(keys=KeyRing({"a": A})))
+    under_a = house.mint()
+    house = house.restart(keys=KeyRing({"a": A, "b": B}))
+    under_b = house.mint()
+    both = KeyRing({"b": B, "a": A})
+    # The operator's token was used since, and is under b too.
+    assert rekeyed(house, both) == migration.Migrated(keyed=2, scrubbed=True)
+    house = House(house.folder, house.clock, CredentialOptions(keys=both))
+    prefixes = [digest.rpartition("$")[0] for digest in digests(house)]
+    assert prefixes == [f"$fluxkeep-hmac-sha256$kid={kids}" for kids in ("a,b", "a", "a,b")]
+    for shown in (under_a, under_b):
+        house.access(secret(shown))
+    house.close()
+
+
+@pytest.mark.parametrize("rotated_under", [None, KeyRing({"a": A})])
+def test_a_secret_that_a_rotation_replaces_is_keyed_too(tmp_path: Path, rotated_under: KeyRing | None) -> None:
+    house = opened(tmp_path / "data", CredentialOptions(keys=rotated_under))
+    old = house.mint()
+    new = house.authorizations.rotate(house.operator, old.record.id, 60)
+    before = old.record.digest
+    assert before is not None
+    assert found_in(house.folder, before) != []
+    if rotated_under is None:
+        keys = KeyRing({"a": A})
+        house = house.restart(keys=keys)
+        assert house.credentials.migrated == migration.Migrated(keyed=3, scrubbed=True)
+    else:
+        keys = KeyRing({"a": A, "b": B})
+        assert rekeyed(house, keys) == migration.Migrated(keyed=3, scrubbed=True)
+        house = House(house.folder, house.clock, CredentialOptions(keys=keys))
+    assert found_in(house.folder, before) == []
+    for shown in (old, new):
+        assert house.access(secret(shown)).allows(house.read_bucket())
+    house.close()
+
+
+def test_keying_counts_what_it_did_in_every_transaction(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(migration, "RECORDS_PER_TRANSACTION", 2)
+    house = opened(tmp_path / "data", CredentialOptions())
+    tokens = [*minted(house, 4), Secret(OPERATOR)]
+    house = house.restart(keys=KeyRing({"a": A}))
+    assert house.credentials.migrated == migration.Migrated(keyed=5, scrubbed=True)
+    for token in tokens:
+        house.access(token)
+    house.close()
+
+
 def test_a_kill_inside_rekeying_leaves_every_token_working(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(migration, "RECORDS_PER_TRANSACTION", 2)
     house = opened(tmp_path / "data", CredentialOptions(keys=KeyRing({"a": A})))

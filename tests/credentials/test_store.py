@@ -1,16 +1,24 @@
-"""Questions about stored forms that migrations ask."""
+"""What the store answers: lists, last uses, look-ups, and the questions about stored forms that migrations ask."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
+import pytest
 from tests.credentials.house import House, secret
 
+from fluxkeep.clock import ManualClock
 from fluxkeep.credentials import migration
 from fluxkeep.credentials import store as rows
 from fluxkeep.credentials.hashing import KeyRing
+from fluxkeep.credentials.legacy import NewLegacyAuthorization
 from fluxkeep.credentials.services import CredentialOptions
+from fluxkeep.credentials.store import Filter
+from fluxkeep.errors import Unauthorized
+from fluxkeep.ids import AuthorizationID
 from fluxkeep.metastore.engine import MetaStore
+from fluxkeep.secret import Secret
 
 A, B = bytes(range(32)), bytes(range(32, 64))
 
@@ -62,4 +70,98 @@ def test_keying_leaves_digests_under_older_keys_to_their_use(tmp_path: Path) -> 
     house = house.restart(keys=KeyRing({"a": A, "b": B}))
     assert house.credentials.migrated == migration.Migrated()
     assert migration.keys_in_use(house.store) == ("a",)
+    house.close()
+
+
+# --- lists ------------------------------------------------------------------------------------------------------
+
+
+def test_signs_of_a_pattern_in_a_search_stand_for_themselves(house: House) -> None:
+    for description in ("100% of it", "1000 of it", "a_b", "axb", "c/d", "c/%d", "cd"):
+        house.mint(description=description)
+
+    def found(text: str) -> list[str]:
+        return [one.record.description for one in house.authorizations.list_(house.operator, Filter(text=text))]
+
+    assert found("100%") == ["100% of it"]
+    assert found("% OF") == ["100% of it"]
+    assert found("A_B") == ["a_b"]
+    assert found("_") == ["a_b"]
+    assert found("c/d") == ["c/d"]
+    assert found("/") == ["c/d", "c/%d"]
+
+
+def test_lists_are_in_order_of_id_whenever_a_record_was_written(tmp_path: Path) -> None:
+    """A record that is brought from elsewhere may have an id from long before."""
+    house = House(tmp_path / "data", options=CredentialOptions(hashed=False))
+    house.set_up()
+    operator = house.operator
+    early = [house.ids.next(AuthorizationID) for _ in range(2)]
+    token = house.mint().record
+    wanted = NewLegacyAuthorization(org_id=house.org, username="name", permissions=(house.read_bucket(),))
+    name = house.legacy.create(operator, wanted)
+    with house.store.begin() as work:
+        for key in reversed(early):
+            text = Secret(f"the text of {key}")
+            rows.add_authorization(work.connection, replace(token, id=key, token=text), ())
+            rows.add_legacy(work.connection, replace(name, id=key, username=f"name of {key}"))
+    everything = [one.record.id for one in house.authorizations.list_(operator, Filter())]
+    assert everything == sorted(everything)
+    assert everything[1:] == [*early, token.id]
+    assert [one.id for one in house.legacy.list_(operator, Filter())] == [*early, name.id]
+    assert [key for key, _ in migration.report(house.store)] == everything
+    with house.store.read() as connection:
+        assert [one.id for one in rows.plain_secrets(connection)] == everything
+        assert [one.id for one in rows.plain_secrets(connection, 2)] == everything[:2]
+    house.close()
+
+
+# --- last uses --------------------------------------------------------------------------------------------------
+
+
+def test_a_use_is_noted_for_its_token_alone_and_only_forward(house: House, clock: ManualClock) -> None:
+    operator = house.operator
+    first, second, never = house.mint(), house.mint(), house.mint()
+
+    def last_uses() -> list[int | None]:
+        return [house.authorizations.get(operator, one.record.id).record.last_used_at for one in (first, second, never)]
+
+    instants = []
+    for shown in (first, second, first):
+        clock.advance(seconds=5)
+        instants.append(clock.now_ns())
+        house.access(secret(shown))
+        house.authenticator.flush()
+    assert last_uses() == [instants[2], instants[1], None]
+    # What is written late does not undo what was written since.
+    with house.store.begin() as work:
+        rows.note_use(work.connection, {first.record.id: instants[0], second.record.id: instants[2]})
+    assert last_uses() == [instants[2], instants[2], None]
+
+
+# --- secrets ----------------------------------------------------------------------------------------------------
+
+
+def test_a_revoked_token_is_refused_whatever_its_status_says(house: House) -> None:
+    shown = house.mint()
+    with house.store.begin() as work:
+        rows.change_authorization(work.connection, shown.record.id, revoked_at=work.now_ns)
+    assert house.authorizations.get(house.operator, shown.record.id).record.status == "active"
+    with pytest.raises(Unauthorized) as refused:
+        house.access(secret(shown))
+    assert refused.value.reason == "inactive-token"
+
+
+@pytest.mark.parametrize("hashed", [False, True])
+def test_a_rotation_moves_the_secret_and_leaves_none_in_its_place(tmp_path: Path, *, hashed: bool) -> None:
+    house = House(tmp_path / "data", options=CredentialOptions(hashed=hashed))
+    house.set_up()
+    shown = house.mint()
+    with house.store.begin() as work:
+        rows.begin_rotation(work.connection, shown.record.id)
+        record = rows.find_authorization(work.connection, shown.record.id)
+        assert record is not None
+        assert (record.token, record.digest, record.rotating) == (None, None, True)
+        assert rows.records_without_secret(work.connection) == [record.id]
+    assert house.access(secret(shown)).allows(house.read_bucket())
     house.close()

@@ -179,7 +179,6 @@ def _key(store: MetaStore, hasher: Hasher, schemes: Sequence[Scheme]) -> int:
             continue
         for previous in (False, True):
             keyed += _key_scheme(store, hasher, scheme, previous=previous)
-        hasher.learn([Scheme(KEYED, (hasher.keys.newest, *scheme.kids))])
     return keyed
 
 
