@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import json
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -12,18 +14,21 @@ import structlog
 from tests.credentials.house import CLIENT, OPERATOR, PASSWORD, House, secret
 
 from fluxkeep import logs
-from fluxkeep.access.permissions import Action, Permission, ResourceType, operator_permissions
+from fluxkeep.access.permissions import Action, Permission, PermissionSet, ResourceType, operator_permissions
 from fluxkeep.clock import ManualClock
 from fluxkeep.credentials import store as rows
 from fluxkeep.credentials.authorizations import Change, NewAuthorization
 from fluxkeep.credentials.legacy import NewLegacyAuthorization
 from fluxkeep.credentials.services import CredentialOptions
+from fluxkeep.credentials.sessions import SessionOptions
 from fluxkeep.credentials.throttle import ThrottleOptions
 from fluxkeep.errors import FluxkeepError, Forbidden, TooManyRequests, Unauthorized
+from fluxkeep.ids import UserID
 from fluxkeep.instants import SECOND
 from fluxkeep.secret import Secret
+from fluxkeep.tenancy.memberships import Memberships
 from fluxkeep.tenancy.snapshot import Named
-from fluxkeep.tenancy.values import Role, Status
+from fluxkeep.tenancy.values import Role, Status, User
 
 
 def refusal(house: House, token: str | Secret) -> tuple[str, str, str]:
@@ -121,6 +126,57 @@ def test_a_look_up_that_overlaps_a_revocation_is_not_cached(house: House, monkey
     assert refusal(house, token) == INACTIVE
 
 
+def during_a_look_up(monkeypatch: pytest.MonkeyPatch, *changes: Callable[[], object]) -> None:
+    """Have the next look-up find what was there, with changes committed before it goes on."""
+    find = rows.Lookup.find
+
+    def slow(self: rows.Lookup, *arguments: object) -> rows.Match | None:
+        match = find(self, *arguments)  # type: ignore[arg-type]
+        monkeypatch.setattr(rows.Lookup, "find", find)
+        for change in changes:
+            change()
+        return match
+
+    monkeypatch.setattr(rows.Lookup, "find", slow)
+
+
+def test_look_ups_that_overlap_any_further_change_are_not_cached_either(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    owner, other = (house.tenancy.users.create(house.operator, name=name) for name in ("owner", "other"))
+    shown = house.mint(user_id=owner.id)
+    token = secret(shown)
+
+    def set_token(status: str) -> object:
+        return house.authorizations.update(house.operator, shown.record.id, Change(status=status))
+
+    def set_user(user: User, status: Status) -> object:
+        return house.tenancy.users.update(house.operator, user.id, status=status)
+
+    for _ in range(3):
+        during_a_look_up(monkeypatch, lambda: set_token("inactive"))
+        house.access(token)
+        assert refusal(house, token) == INACTIVE
+        set_token("active")
+    for _ in range(3):
+        during_a_look_up(monkeypatch, lambda: set_token("inactive"), lambda: set_user(other, Status.INACTIVE))
+        house.access(token)
+        assert refusal(house, token) == INACTIVE
+        set_token("active")
+    house.access(token)
+
+
+@pytest.mark.parametrize("hashed", [True, False])
+def test_an_index_that_lies_opens_nothing(tmp_path: Path, hashed: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    house = House(tmp_path / "data", options=CredentialOptions(hashed=hashed))
+    house.set_up()
+    find, candidates = rows.Lookup.find, house.authenticator._hasher.candidates(Secret(OPERATOR))
+    monkeypatch.setattr(rows.Lookup, "find", lambda self, *_: find(self, Secret(OPERATOR), candidates))
+    assert refusal(house, "another") == UNKNOWN
+    assert house.operator.is_operator
+    house.close()
+
+
 def test_changes_that_do_not_concern_a_token_leave_it_cached(house: House) -> None:
     before = house.operator.principal
     house.tenancy.buckets.create(house.operator, org_id=house.org, name="another")
@@ -213,6 +269,40 @@ def test_sessions_end_with_the_password_and_with_the_user(house: House) -> None:
         house.authenticator.session(key)
 
 
+def test_a_session_s_answer_that_overlaps_a_membership_s_end_is_not_remembered(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    user = house.tenancy.users.create(house.operator, name="second")
+    house.passwords.change(house.operator, user.id, Secret("second-password"))
+    key = sign_in(house, "second", "second-password")
+    org, wanted = (ResourceType.ORGS, house.org), Permission(Action.WRITE, ResourceType.ORGS, id=house.org)
+    permissions_of = Memberships.permissions_of
+
+    def slow(self: Memberships, user_id: UserID) -> PermissionSet:
+        held = permissions_of(self, user_id)
+        monkeypatch.setattr(Memberships, "permissions_of", permissions_of)
+        house.tenancy.memberships.delete(house.operator, org, user.id, wanted)
+        return held
+
+    for _ in range(3):
+        house.tenancy.memberships.create(house.operator, org, Role.MEMBER, user.id, wanted)
+        monkeypatch.setattr(Memberships, "permissions_of", slow)
+        house.authenticator.session(key)
+        assert not house.authenticator.session(key).permissions.allows(house.read_bucket())
+
+
+def test_the_length_of_sessions_is_chosen(tmp_path: Path, clock: ManualClock) -> None:
+    house = House(tmp_path / "data", clock, CredentialOptions(sessions=SessionOptions(length_ns=SECOND, renew=False)))
+    house.set_up()
+    key = sign_in(house)
+    clock.advance(seconds=1, ns=-1)
+    house.authenticator.session(key)
+    clock.advance(ns=1)
+    with pytest.raises(Unauthorized):
+        house.authenticator.session(key)
+    house.close()
+
+
 def test_renewal_is_told_so_that_the_cookie_is_sent_again(house: House, clock: ManualClock) -> None:
     key = sign_in(house)
     assert house.authenticator.session(key).renewed_until is None
@@ -253,6 +343,16 @@ def test_v1_names_passwords_and_tokens(grafana: House) -> None:
     assert refusal(grafana, "grafana-password") == UNKNOWN
     # The boundary between name and password is part of the credential.
     assert v1(grafana, "grafan", "agrafana-password") == "Unauthorized"
+
+
+def test_what_is_remembered_of_v1_passwords_is_worth_nothing_to_another_process(grafana: House, tmp_path: Path) -> None:
+    again = grafana.crash(tmp_path / "again")
+    for house in (grafana, again):
+        house.authenticator.v1("grafana", Secret("grafana-password"), CLIENT)
+    ours, theirs = (set(house.authenticator._names._entries) for house in (grafana, again))
+    assert len(ours) == len(theirs) == 1
+    assert ours != theirs
+    again.close()
 
 
 def test_v1_changes_hold_from_the_next_request(grafana: House) -> None:
@@ -334,24 +434,36 @@ def test_last_use_of_a_deleted_token_is_passed_over(house: House) -> None:
 
 def test_refusals_are_logged_with_address_and_reason_and_never_the_secret(tmp_path: Path) -> None:
     out = io.StringIO()
-    logs.configure("debug", out)
+    logs.configure("debug", out, json=True)
     try:
         house = House(tmp_path / "data")
         house.set_up()
-        refusal(house, "a-wrong-secret")
-        shown = house.mint(status="inactive")
-        refusal(house, secret(shown))
+        shown, ended = house.mint(status="inactive"), house.mint(expires_at=house.clock.now_ns() + SECOND)
+        house.clock.advance(seconds=1)
+        everybody = house.tenancy.directory.now
+        house.access(OPERATOR)
+        out.seek(0)
+        out.truncate()
+        for token, client in (("a-wrong-secret", "a"), (secret(shown), "b"), (secret(ended), "c")):
+            with pytest.raises(Unauthorized):
+                house.access(token, client)
+        house.tenancy.directory.now = replace(everybody, users=Named())
+        with pytest.raises(Unauthorized):
+            house.access(secret(shown), "d")
+        house.tenancy.directory.now = everybody
         house.close()
     finally:
         structlog.reset_defaults()
-    text = out.getvalue()
-    assert "authentication.refused" in text
-    assert CLIENT in text
-    assert "reason='unknown-token'" in text
-    assert "reason='inactive-token'" in text
-    assert shown.record.id in text
-    for hidden in ("a-wrong-secret", OPERATOR, secret(shown).reveal()):
-        assert hidden not in text
+    told = [json.loads(line) for line in out.getvalue().splitlines()]
+    assert all(one["event"] == "authentication.refused" and one["room"] == "credentials" for one in told)
+    assert [(one["client"], one["reason"], one["authorization_id"]) for one in told] == [
+        ("a", "unknown-token", None),
+        ("b", "inactive-token", shown.record.id),
+        ("c", "expired-token", ended.record.id),
+        ("d", "unknown-token", shown.record.id),
+    ]
+    for hidden in ("a-wrong-secret", OPERATOR, secret(shown).reveal(), secret(ended).reveal()):
+        assert hidden not in out.getvalue()
 
 
 def test_threads_look_up_with_connections_of_their_own(house: House) -> None:

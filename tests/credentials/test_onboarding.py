@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import io
+import json
 from pathlib import Path
 
 import pytest
+import structlog
 from tests.credentials.house import CLIENT, OPERATOR, PASSWORD, House, secret
 
-from fluxkeep.access.permissions import operator_permissions
+from fluxkeep import logs
+from fluxkeep.access.permissions import Action, Permission, ResourceType, operator_permissions
 from fluxkeep.credentials.onboarding import SetupRequest
 from fluxkeep.credentials.store import Filter
 from fluxkeep.errors import Conflict, FluxkeepError, InvalidInput, Unprocessable
-from fluxkeep.instants import DAY
+from fluxkeep.instants import DAY, SECOND
 from fluxkeep.secret import Secret
+from fluxkeep.tenancy.values import Role
 
 
 def request(**members: object) -> SetupRequest:
@@ -46,6 +51,13 @@ def test_what_setup_makes(empty: House) -> None:
     key, _ = empty.passwords.sign_in("u", Secret("longenough"), CLIENT)
     assert empty.authenticator.session(key).permissions.covers(operator_permissions())
     assert {bucket.name for bucket in empty.tenancy.directory.now.buckets.all} == {"b", "_tasks", "_monitoring"}
+    owners = empty.tenancy.memberships.list_(
+        empty.access(secret(made.authorization)),
+        (ResourceType.ORGS, made.organization.id),
+        Role.OWNER,
+        Permission(Action.READ, ResourceType.ORGS, id=made.organization.id),
+    )
+    assert owners == [made.user]
     with pytest.raises(Conflict, match=r"^onboarding has already been completed$"):
         empty.onboarding.set_up(SetupRequest())
     empty.close()
@@ -101,18 +113,26 @@ def test_a_setup_without_a_password_gives_a_user_who_cannot_sign_in(empty: House
     empty.close()
 
 
-def test_the_deprecated_retention_counts_nanoseconds(empty: House) -> None:
-    made = empty.onboarding.set_up(request(retention_seconds=-1, retention_ns=2 * DAY))
+@pytest.mark.parametrize("seconds", [-1, 0])
+def test_the_deprecated_retention_counts_nanoseconds(empty: House, seconds: int) -> None:
+    made = empty.onboarding.set_up(request(retention_seconds=seconds, retention_ns=2 * DAY + SECOND // 2))
     assert made.bucket.retention_ns == 2 * DAY
     empty.close()
 
 
-def test_a_weak_chosen_token_is_accepted_with_a_warning(empty: House) -> None:
-    made = empty.onboarding.set_up(request(token=Secret("my-token")))
-    assert made.warning is not None
-    assert "my-token" not in made.warning
-    assert empty.access("my-token").is_operator
-    empty.close()
+def test_a_weak_chosen_token_is_accepted_with_a_warning(tmp_path: Path) -> None:
+    out = io.StringIO()
+    logs.configure("warn", out, json=True)
+    try:
+        house = House(tmp_path / "data")
+        made = house.onboarding.set_up(request(token=Secret("my-token")))
+    finally:
+        structlog.reset_defaults()
+    assert made.warning == "the chosen token has fewer than 32 characters and could be guessed"
+    told = json.loads(out.getvalue())
+    assert (told["event"], told["room"], told["reason"]) == ("setup.token.weak", "credentials", made.warning)
+    assert house.access("my-token").is_operator
+    house.close()
 
 
 def test_a_chosen_token_authenticates_and_is_listed_without_its_text(house: House) -> None:
