@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from tests.credentials.house import House, principal, secret
+from tests.credentials.house import CLIENT, House, principal, secret
 
 from fluxkeep.access.decisions import Access
 from fluxkeep.access.permissions import Action, Permission, ResourceType, all_access_permissions, operator_permissions
@@ -226,6 +226,9 @@ def test_without_hashing_a_secret_is_shown_to_who_holds_as_much(plain: House) ->
     assert plain.authorizations.get(everything, operator_record.record.id).token is None
     reader = principal(plain.admin, Permission(R, A, plain.org), Permission(R, U, id=plain.admin))
     assert plain.authorizations.get(reader, shown.record.id).token is None
+    for wanted in (Filter(id=shown.record.id), Filter(after=operator_record.record.id)):
+        assert next(plain.authorizations.list_(plain.operator, wanted)).token == shown.token
+        assert next(plain.authorizations.list_(reader, wanted)).token is None
     assert plain.authorizations.update(plain.operator, shown.record.id, Change(description="d")).token == shown.token
     plain.close()
 
@@ -234,7 +237,9 @@ def test_a_plain_record_is_hashed_by_its_next_change_once_hashing_is_on(plain: H
     """What an online restore leaves behind; a start would have migrated it."""
     shown = plain.mint()
     plain.authorizations._hashed = True
-    assert plain.authorizations.update(plain.operator, shown.record.id, Change(description="d")).token == shown.token
+    changed = plain.authorizations.update(plain.operator, shown.record.id, Change(description="d"))
+    assert changed.token == shown.token
+    assert changed.record.description == "d"
     assert plain.authorizations.get(plain.operator, shown.record.id).token is None
     assert plain.access(secret(shown)).allows(plain.read_bucket())
     plain.close()
@@ -271,6 +276,10 @@ def test_a_later_end_needs_what_the_token_holds(house: House, clock: ManualClock
     assert says(update, keeper, shown.record.id, Change(expires_at=later))[0] == "forbidden"
     assert says(update, keeper, shown.record.id, Change(expires_at=None))[0] == "forbidden"
     assert update(keeper, shown.record.id, Change(expires_at=sooner)).record.expires_at == sooner
+    # A client that sends the whole object back.
+    assert update(keeper, shown.record.id, Change(expires_at=sooner)).record.expires_at == sooner
+    endless = house.mint().record
+    assert update(keeper, endless.id, Change(expires_at=sooner)).record.expires_at == sooner
 
 
 def test_an_ending_token_gives_no_longer_life(house: House, clock: ManualClock) -> None:
@@ -279,7 +288,32 @@ def test_an_ending_token_gives_no_longer_life(house: House, clock: ManualClock) 
     refused = ("forbidden", "a token that expires cannot give a longer life than its own")
     assert says(create, house, mortal, house.read_bucket()) == refused
     assert says(create, house, mortal, house.read_bucket(), expires_at=end + 1) == refused
-    assert create(house, mortal, house.read_bucket(), expires_at=end).record.expires_at == end
+    shown = create(house, mortal, house.read_bucket(), expires_at=end)
+    assert shown.record.expires_at == end
+    update = house.authorizations.update
+    assert says(update, mortal, shown.record.id, Change(expires_at=end + 1)) == refused
+    assert says(update, mortal, shown.record.id, Change(expires_at=None)) == refused
+    assert update(mortal, shown.record.id, Change(expires_at=end - 1)).record.expires_at == end - 1
+
+
+def test_an_end_is_not_moved_into_the_past(house: House, clock: ManualClock) -> None:
+    shown = house.mint()
+    assert says(house.authorizations.update, house.operator, shown.record.id, Change(expires_at=clock.now_ns())) == (
+        "invalid",
+        "expiresAt must be in the future",
+    )
+    assert house.authorizations.get(house.operator, shown.record.id).record.expires_at is None
+
+
+@pytest.mark.parametrize("what", ["delete", "revoke"])
+def test_what_a_token_gave_its_owner_s_sessions_ends_with_it(house: House, what: str) -> None:
+    user = house.tenancy.users.create(house.operator, name="second")
+    house.passwords.change(house.operator, user.id, Secret("second-password"))
+    key, _ = house.passwords.sign_in("second", Secret("second-password"), CLIENT)
+    shown = house.mint(user_id=user.id)
+    assert house.authenticator.session(key).permissions.allows(house.read_bucket())
+    getattr(house.authorizations, what)(house.operator, shown.record.id)
+    assert not house.authenticator.session(key).permissions.allows(house.read_bucket())
 
 
 def works(house: House, token: Secret) -> bool:

@@ -7,7 +7,7 @@ from pathlib import Path
 import bcrypt
 import pytest
 from structlog.testing import capture_logs
-from tests.credentials.house import CLIENT, PASSWORD, House, principal
+from tests.credentials.house import CLIENT, OPERATOR, PASSWORD, House, principal
 
 from fluxkeep.access.permissions import Action, Permission, ResourceType
 from fluxkeep.clock import ManualClock
@@ -134,6 +134,12 @@ def test_a_bcrypt_password_is_replaced_when_it_is_used(house: House) -> None:
     house.passwords.sign_in("second", Secret("from-a-2.x-server"), CLIENT)
 
 
+def test_a_damaged_password_is_refused_like_a_wrong_one(house: House) -> None:
+    with house.store.begin() as work:
+        rows.set_password(work.connection, house.admin, "$2b$04$damaged", work.now_ns)
+    assert says(house.passwords.sign_in, "admin", Secret(PASSWORD), CLIENT) == ("unauthorized", "unauthorized access")
+
+
 # --- v1 user names ----------------------------------------------------------------------------------------------
 
 
@@ -216,6 +222,16 @@ def test_changing_and_deleting_v1_names(house: House) -> None:
         assert rows.legacy_password(connection, record.id) is None
 
 
+def test_strong_passwords_are_asked_for_v1_names_too(house: House) -> None:
+    record = create(house)
+    strict = house.restart(strong_passwords=True)
+    change = strict.legacy.set_password
+    assert says(change, strict.operator, record.id, Secret("longenough")) == ("invalid", CLASSES_TEXT)
+    change(strict.operator, record.id, Secret("Longenough1"))
+    assert strict.authenticator.v1("grafana", Secret("Longenough1"), CLIENT).authorization_id == record.id
+    strict.close()
+
+
 def test_v1_names_are_no_tokens_and_tokens_no_v1_names(tmp_path: Path) -> None:
     house = House(tmp_path / "data", options=CredentialOptions(hashed=False))
     made = house.set_up()
@@ -227,6 +243,13 @@ def test_v1_names_are_no_tokens_and_tokens_no_v1_names(tmp_path: Path) -> None:
         made.authorization.record.id
     ]
     house.close()
+
+
+def test_a_token_presented_under_a_free_name_is_refused_once_the_name_is_taken(house: House) -> None:
+    token = Secret(OPERATOR)
+    assert house.authenticator.v1("grafana", token, CLIENT).kind == "token"
+    create(house)
+    assert says(house.authenticator.v1, "grafana", token, CLIENT) == ("unauthorized", "Unauthorized")
 
 
 def test_a_password_made_for_one_is_not_another_s(house: House) -> None:

@@ -112,7 +112,7 @@ class Authorizations:
         authenticator: Authenticator,
         *,
         hasher: Hasher,
-        hashed: bool = True,
+        hashed: bool,
     ) -> None:
         self._store = store
         self._tenancy = tenancy
@@ -132,7 +132,7 @@ class Authorizations:
         """
         if not wanted.permissions:
             raise InvalidInput(NO_PERMISSIONS)
-        status = check_status(wanted.status, STATUS_TEXT) or rows.ACTIVE
+        status = check_status(wanted.status, STATUS_TEXT)
         self._check_end(access, wanted.expires_at)
         user_id = wanted.user_id or access.user_id
         check_grant(
@@ -174,7 +174,7 @@ class Authorizations:
             expires_at=wanted.expires_at,
         )
         rows.add_authorization(work.connection, record, self._hasher.candidates(token))
-        work.emit(TokenCreated(record.id, record.user_id))
+        work.emit(TokenCreated(record.user_id))
         return Shown(record, token)
 
     def get(self, access: Access, authorization: AuthorizationID) -> Shown:

@@ -14,9 +14,8 @@ from fluxkeep.metastore.unit_of_work import Event
 
 @dataclass(frozen=True, slots=True)
 class TokenCreated(Event):
-    """A new API token; nobody can have cached it."""
+    """A new API token of a user; nobody can have cached the token itself."""
 
-    id: AuthorizationID
     user_id: UserID
 
 

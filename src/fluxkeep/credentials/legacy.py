@@ -54,7 +54,7 @@ class NewLegacyAuthorization:
 class LegacyAuthorizations:
     """The v1 user names of the instance."""
 
-    def __init__(self, store: MetaStore, tenancy: Tenancy, ids: IdGenerator, *, strong_passwords: bool = False) -> None:
+    def __init__(self, store: MetaStore, tenancy: Tenancy, ids: IdGenerator, *, strong_passwords: bool) -> None:
         self._store = store
         self._tenancy = tenancy
         self._ids = ids
@@ -97,9 +97,8 @@ class LegacyAuthorizations:
                 created_at=work.now_ns,
                 updated_at=work.now_ns,
             )
+            # Nobody can have remembered it: a token presented under a name is remembered as a token.
             rows.add_legacy(work.connection, record)
-            # The name was nobody's until now, and tokens presented with it were looked up as such.
-            work.emit(LegacyChanged(record.id))
             return record
 
     def get(self, access: Access, authorization: AuthorizationID) -> LegacyAuthorization:

@@ -34,7 +34,7 @@ _ARGON_MEMORY_KIB, _ARGON_PASSES = 19_456, 2
 _slots = threading.Semaphore(2)
 
 
-def broken_rules(secret: Secret, *, strong: bool = False) -> list[str]:
+def broken_rules(secret: Secret, *, strong: bool) -> list[str]:
     """The texts of the rules that a password breaks, none if it is good.
 
     Quirk: length counts bytes. Source: tokens.md §2.8.
@@ -50,7 +50,7 @@ def broken_rules(secret: Secret, *, strong: bool = False) -> list[str]:
     return broken
 
 
-def check_rules(secret: Secret, *, strong: bool = False) -> None:
+def check_rules(secret: Secret, *, strong: bool) -> None:
     """Return only if the password may be set.
 
     Raises:
@@ -79,7 +79,11 @@ def verify_password(secret: Secret, stored: str | None) -> bool:
         with _slots:
             # bcrypt reads 72 bytes and refuses more; more was never accepted when one was set.
             raw = _bytes(secret)
-            return len(raw) <= BYTES_MAX and bcrypt.checkpw(raw, stored.encode("ascii", "replace"))
+            try:
+                return len(raw) <= BYTES_MAX and bcrypt.checkpw(raw, stored.encode())
+            except ValueError:
+                # A damaged hash is nobody's, as below.
+                return False
     from argon2.exceptions import InvalidHashError, VerificationError
 
     with _slots:

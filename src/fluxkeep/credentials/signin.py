@@ -32,7 +32,7 @@ class Passwords:
         sessions: Sessions,
         authenticator: Authenticator,
         *,
-        strong_passwords: bool = False,
+        strong_passwords: bool,
     ) -> None:
         self._store = store
         self._tenancy = tenancy

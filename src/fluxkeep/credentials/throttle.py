@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 from fluxkeep.clock import Clock
 from fluxkeep.errors import TooManyRequests
+from fluxkeep.instants import SECOND
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +52,7 @@ class Throttle:
         options = self._options
         with self._lock:
             level, since = self._failures.pop(address, (0.0, now))
-            level = max(0.0, level - (now - since) * options.per_second / 1e9) + 1
+            level = max(0.0, level - (now - since) * options.per_second / SECOND) + 1
             refused = level > options.burst
             # A throttled attempt does not deepen the hole, or a stuck script would lock itself out for hours.
             self._failures[address] = (min(level, float(options.burst)), now)
