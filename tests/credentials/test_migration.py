@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import io
+from collections.abc import MutableMapping
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import structlog
+import structlog.testing
 from tests.credentials.house import OPERATOR, House, found_in, secret
 
 from fluxkeep import logs
@@ -14,9 +17,10 @@ from fluxkeep.clock import ManualClock
 from fluxkeep.credentials import migration
 from fluxkeep.credentials import store as rows
 from fluxkeep.credentials.authorizations import Change
-from fluxkeep.credentials.hashing import KeyRing, MissingKey
+from fluxkeep.credentials.hashing import Hasher, KeyRing, MissingKey
 from fluxkeep.credentials.services import CredentialOptions
 from fluxkeep.credentials.store import Filter
+from fluxkeep.ids import AuthorizationID
 from fluxkeep.metastore.engine import MetaStore
 from fluxkeep.secret import Secret
 
@@ -445,3 +449,100 @@ def test_what_the_start_says(tmp_path: Path) -> None:
     assert "Migrating" not in second
     assert "Token hashing is disabled, but hashed tokens found" in third
     assert OPERATOR not in first + second + third
+
+
+def test_every_line_that_a_start_writes(tmp_path: Path) -> None:
+    house = opened(tmp_path / "data", CredentialOptions(hashed=False))
+    minted(house, 2)
+    bad, empty = house.mint().record, house.mint().record
+    with house.store.begin() as work:
+        rows.change_authorization(work.connection, bad.id, token=None, digest="$nonsense$")
+        rows.change_authorization(work.connection, empty.id, token=None)
+    room = {"room": "credentials"}
+    created = {"event": "Creating authorization store", "log_level": "info", **room}
+    malformed = {
+        "event": "error decoding hash variant for token during hash variant inventory",
+        "authorization_id": bad.id,
+        "number": bad.id.number,
+        "log_level": "warning",
+        **room,
+    }
+    without = {
+        "event": "during hashed token migration, found authorization without any token set",
+        "authorization_id": empty.id,
+        "log_level": "warning",
+        **room,
+    }
+
+    def lines(**options: object) -> list[MutableMapping[str, object]]:
+        nonlocal house
+        with structlog.testing.capture_logs() as captured:
+            house = house.restart(**options)
+        return [line for line in captured if line.get("room") != "metastore"]
+
+    assert lines() == [{**created, "use_hashed_tokens": False}, malformed]
+    assert lines(hashed=True) == [
+        {**created, "use_hashed_tokens": True},
+        malformed,
+        without,
+        {
+            "event": "Migrating raw tokens to hashed tokens",
+            "count": 3,
+            "note": "their texts become unreadable for good",
+            "log_level": "warning",
+            **room,
+        },
+    ]
+    assert lines(keys=KeyRing({"b": B, "a": A})) == [
+        {**created, "use_hashed_tokens": True},
+        malformed,
+        without,
+        {"event": "token.digests.keyed", "count": 3, "kid": "a", "log_level": "info", **room},
+    ]
+    assert lines() == [{**created, "use_hashed_tokens": True}, malformed, without]
+    assert lines(hashed=False) == [
+        {**created, "use_hashed_tokens": False},
+        malformed,
+        {
+            "event": "Token hashing is disabled, but hashed tokens found in authorization store. "
+            "Was influxd accidentally started without --use-hashed-tokens?",
+            "log_level": "warning",
+            **room,
+        },
+    ]
+    house.close()
+
+
+def test_the_inventory_finds_every_scheme_and_what_is_none(house: House) -> None:
+    """Names of keys that begin alike, and a digest that was cut, lie next to each other in the index."""
+    early = house.ids.next(AuthorizationID)
+    records = [house.mint().record for _ in range(12)]
+    ring = KeyRing({"b": B, "ab": C, "a": A})
+    plain = [Hasher().candidates(Secret(f"token {number}")) for number in range(12)]
+    stored = [plain[0][0], plain[1][0], plain[2][1]]
+    stored += [ring.wrap(kid, plain[number][0]) for number, kid in ((3, "a"), (4, "a"), (5, "ab"), (6, "b"))]
+    stored.append(ring.wrap("a", ring.wrap("b", plain[7][0])))
+    malformed = ["$", "$influxdb2-sha256$short", "$influxdb2-sha512$short", "zzz"]
+    template = records[0]
+    with house.store.begin() as work:
+        for key in [one.record.id for one in house.authorizations.list_(house.operator, Filter())]:
+            rows.change_authorization(work.connection, key, digest=None)
+        for record, digest in zip(records, [*stored, *malformed], strict=True):
+            rows.change_authorization(work.connection, record.id, digest=digest)
+        rows.add_authorization(work.connection, replace(template, id=early, digest="$odd$"), ())
+        # Only a previous secret of a scheme of its own, and one that was cut before its last character.
+        other = ring.wrap("b", ring.wrap("a", plain[8][0]))
+        rows.change_authorization(work.connection, records[0].id, previous_digest=other)
+        rows.change_authorization(work.connection, records[1].id, previous_digest=other[:-1])
+    inventory = migration.take_inventory(house.store)
+    assert [scheme.kids for scheme in inventory.schemes if scheme.kids] == [
+        ("a",),
+        ("a", "b"),
+        ("ab",),
+        ("b",),
+        ("b", "a"),
+    ]
+    assert len(inventory.schemes) == 7
+    assert inventory.malformed == (early, *(record.id for record in records[8:]))
+    assert inventory.plain == 0
+    assert migration.keys_in_use(house.store) == ("a", "ab", "b")

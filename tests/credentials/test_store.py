@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,7 +17,7 @@ from fluxkeep.credentials.hashing import KeyRing
 from fluxkeep.credentials.legacy import NewLegacyAuthorization
 from fluxkeep.credentials.services import CredentialOptions
 from fluxkeep.credentials.store import Filter
-from fluxkeep.errors import Unauthorized
+from fluxkeep.errors import Conflict, Unauthorized
 from fluxkeep.ids import AuthorizationID
 from fluxkeep.metastore.engine import MetaStore
 from fluxkeep.secret import Secret
@@ -165,3 +167,123 @@ def test_a_rotation_moves_the_secret_and_leaves_none_in_its_place(tmp_path: Path
         assert rows.records_without_secret(work.connection) == [record.id]
     assert house.access(secret(shown)).allows(house.read_bucket())
     house.close()
+
+
+def test_an_ended_grace_erases_all_of_the_rotation_and_no_other(house: House, clock: ManualClock) -> None:
+    rotated, later = house.mint(), house.mint()
+    clear = secret(house.mint()).reveal()
+    with house.store.begin() as work:
+        end = work.now_ns + 5_000_000_000
+        ended = {"previous_until": end, "grace_ns": 5}
+        rows.change_authorization(work.connection, rotated.record.id, previous_digest="$a$1", **ended)
+        rows.change_authorization(work.connection, later.record.id, previous_token=clear, previous_until=end + 1)
+
+    def of(key: AuthorizationID) -> tuple[bool, int | None, int | None]:
+        record = house.authorizations.get(house.operator, key).record
+        return record.rotating, record.previous_until, record.grace_ns
+
+    clock.advance(seconds=5)
+    house.authenticator.flush()
+    assert of(rotated.record.id) == (False, None, None)
+    assert of(later.record.id) == (True, end + 1, None)
+    clock.advance(seconds=1)
+    house.authenticator.flush()
+    assert of(later.record.id) == (False, None, None)
+
+
+def test_what_a_store_holds_in_clear_and_what_it_lacks(house: House) -> None:
+    early = house.ids.next(AuthorizationID)
+    current, previous, both, empty, revoked = (house.mint().record for _ in range(5))
+    with house.store.begin() as work:
+        connection = work.connection
+        rows.change_authorization(connection, current.id, token="one", digest=None)
+        rows.change_authorization(connection, previous.id, previous_token="two")
+        rows.change_authorization(connection, both.id, token="three", digest=None, previous_token="four")
+        rows.change_authorization(connection, empty.id, digest=None)
+        rows.change_authorization(connection, revoked.id, digest=None, revoked_at=work.now_ns)
+        rows.add_authorization(connection, replace(empty, id=early, digest=None), ())
+        assert rows.count_plain(connection) == 3
+        assert [(one.id, one.token, one.previous) for one in rows.plain_secrets(connection)] == [
+            (current.id, Secret("one"), False),
+            (both.id, Secret("three"), False),
+            (previous.id, Secret("two"), True),
+            (both.id, Secret("four"), True),
+        ]
+        assert rows.records_without_secret(connection) == [early, empty.id]
+
+
+def test_the_text_of_a_token_in_clear_is_taken_while_it_is_current_or_previous(tmp_path: Path) -> None:
+    house = House(tmp_path / "data", options=CredentialOptions(hashed=False))
+    house.set_up()
+    shown = house.mint()
+    other = house.mint()
+
+    def is_taken() -> bool:
+        record = replace(other.record, id=house.ids.next(AuthorizationID), token=secret(shown))
+        try:
+            with house.store.begin() as work:
+                rows.add_authorization(work.connection, record, ["$a$1", "$a$2"])
+        except Conflict:
+            return True
+        return False
+
+    assert is_taken()
+    house.authorizations.rotate(house.operator, shown.record.id, 60)
+    assert is_taken()
+    house.authorizations.delete(house.operator, shown.record.id)
+    for column in ("digest", "previous_digest"):
+        with house.store.begin() as work:
+            rows.change_authorization(work.connection, other.record.id, token=None, **{column: "$a$2"})
+        assert is_taken()
+        with house.store.begin() as work:
+            rows.change_authorization(work.connection, other.record.id, token=None, **{column: None})
+    assert not is_taken()
+    house.close()
+
+
+# --- passwords --------------------------------------------------------------------------------------------------
+
+
+def test_a_password_is_set_for_its_owner_alone(house: House) -> None:
+    second = house.tenancy.users.create(house.operator, name="second")
+    wanted = NewLegacyAuthorization(org_id=house.org, username="first", permissions=(house.read_bucket(),))
+    first, other = (house.legacy.create(house.operator, replace(wanted, username=name)) for name in ("a", "b"))
+    with house.store.begin() as work:
+        for text in ("before", "after"):
+            rows.set_password(work.connection, house.admin, text, 1)
+            rows.set_legacy_password(work.connection, first.id, text, 1)
+            assert rows.password_of(work.connection, second.id) == (None if text == "before" else "theirs")
+            rows.set_password(work.connection, second.id, "theirs", 1)
+            rows.set_legacy_password(work.connection, other.id, "theirs", 1)
+            assert rows.password_of(work.connection, house.admin) == text
+            assert rows.legacy_password(work.connection, first.id) == text
+
+
+# --- the look-up of every request -------------------------------------------------------------------------------
+
+
+def test_a_look_up_keeps_one_connection_for_each_thread_and_closes_all_of_them(tmp_path: Path) -> None:
+    house = House(tmp_path / "data")
+    house.set_up()
+    token = secret(house.mint())
+    digests = [house.authorizations._hasher.current(token)]
+
+    def open_files() -> int:
+        return sum(os.path.realpath(one) == str(house.store.path.resolve()) for one in Path("/proc/self/fd").iterdir())
+
+    before = open_files()
+    lookup = rows.Lookup(house.store.path)
+    for _ in range(5):
+        assert lookup.find(token, digests) is not None
+    assert open_files() == before + 1
+    with ThreadPoolExecutor(1) as another:
+        for _ in range(5):
+            assert another.submit(lookup.find, token, digests).result() is not None
+        assert open_files() == before + 2
+        lookup.close()
+        assert another.submit(lookup.find, token, digests).result() is not None
+    assert lookup.find(token, digests) is not None
+    lookup.close()
+    # SQLite keeps a closed connection's file open as long as the process has others to the same one.
+    house.close()
+    assert open_files() == 0
