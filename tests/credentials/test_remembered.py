@@ -8,6 +8,7 @@ import pytest
 from tests.credentials.house import CLIENT, PASSWORD, House, principal, secret
 
 from fluxkeep.access.permissions import operator_permissions
+from fluxkeep.clock import ManualClock
 from fluxkeep.credentials import store as rows
 from fluxkeep.credentials.authorizations import Change
 from fluxkeep.credentials.legacy import NewLegacyAuthorization
@@ -119,3 +120,13 @@ def test_a_secret_in_clear_is_reported_also_where_only_the_one_before_is_left(ho
             work.connection, shown.record.id, digest=None, previous_token="a-secret-in-clear", previous_until=None
         )
     assert report(house.store) == [(shown.record.id, "half")]
+
+
+def test_a_rotation_s_new_secret_stays_remembered_after_the_old_one_s_days(house: House, clock: ManualClock) -> None:
+    shown = house.mint()
+    new = secret(house.authorizations.rotate(house.operator, shown.record.id, 60))
+    house.access(new)
+    clock.advance(seconds=30)
+    before = house.access(new).principal
+    clock.advance(seconds=31)
+    assert house.access(new).principal is before

@@ -63,7 +63,7 @@ def test_json_web_tokens_are_told_from_other_texts() -> None:
         header = base64.urlsafe_b64encode(f'{{"alg":"{name}"}}'.encode()).decode().rstrip("=")
         assert is_jwt(f"{header}.e30.sig"), header
         assert not is_jwt(f"sig.{header}.e30"), header
-    for text in ("a.b.c", "a.b", "", "W10.W10.W10", "....", "eyJ.x.y", "ü.b.c"):
+    for text in ("a.b.c", "a.b", "", "W10.W10.W10", "....", "eyJ.x.y", "ü.b.c", "eyJh!IjoxfQ.e30.sig"):
         assert not is_jwt(text), text
 
 

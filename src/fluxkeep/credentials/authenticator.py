@@ -117,7 +117,7 @@ class Authenticator:
         clock: Clock,
         *,
         hasher: Hasher,
-        throttle: Throttle | None = None,
+        throttle: Throttle,
         cached_max: int = CACHED_MAX,
     ) -> None:
         """Listen to the store from now on. Open the tenancy first: it must hear of a commit before this does."""
@@ -126,7 +126,7 @@ class Authenticator:
         self._sessions = sessions
         self._clock = clock
         self._hasher = hasher
-        self._throttle = throttle or Throttle(clock)
+        self._throttle = throttle
         self._lookup = rows.Lookup(store.path)
         self._tokens: _Cache[bytes] = _Cache(cached_max)
         self._names: _Cache[bytes] = _Cache(cached_max)
