@@ -117,6 +117,16 @@ def test_new_passwords_are_argon2id_and_bcrypt_is_read() -> None:
     assert passwords.needs_rehash(old)
 
 
+def test_a_password_may_hold_what_is_no_text() -> None:
+    """As the JSON of a client may: half of a character, three bytes."""
+    half = Secret("\ud800" * 3)
+    assert passwords.broken_rules(half, strong=False) == []
+    assert passwords.broken_rules(Secret("\ud800" * 2), strong=False) == [LENGTH]
+    stored = passwords.hash_password(half)
+    assert passwords.verify_password(half, stored)
+    assert not passwords.verify_password(Secret("\ud801" * 3), stored)
+
+
 def test_no_password_is_nobody_s_password() -> None:
     assert not passwords.verify_password(Secret("nobody has this password"), None)
     assert not passwords.verify_password(Secret(""), None)

@@ -41,7 +41,7 @@ def broken_rules(secret: Secret, *, strong: bool) -> list[str]:
     """
     text = secret.reveal()
     broken = []
-    if not BYTES_MIN <= len(text.encode("utf-8", "surrogatepass")) <= BYTES_MAX:
+    if not BYTES_MIN <= len(_bytes(secret)) <= BYTES_MAX:
         broken.append(LENGTH_TEXT)
     if strong:
         classes = (str.isdigit, str.isupper, str.islower, _SPECIAL.__contains__)
