@@ -218,6 +218,7 @@ def plain(tmp_path: Path) -> House:
 
 def test_without_hashing_a_secret_is_shown_to_who_holds_as_much(plain: House) -> None:
     shown = plain.mint()
+    assert (shown.record.token, shown.record.digest) == (shown.token, None)
     everything = plain.all_access()
     assert plain.authorizations.get(plain.operator, shown.record.id).token == shown.token
     assert plain.authorizations.get(everything, shown.record.id).token == shown.token
