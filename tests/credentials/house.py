@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from fluxkeep.access.decisions import Access, Principal
 from fluxkeep.access.permissions import Action, Permission, PermissionSet, ResourceType, all_access_permissions
 from fluxkeep.clock import ManualClock
-from fluxkeep.credentials.authorizations import NewAuthorization, Shown
+from fluxkeep.credentials.authorizations import Change, NewAuthorization, Shown
 from fluxkeep.credentials.onboarding import Onboarded, SetupRequest
 from fluxkeep.credentials.services import CredentialOptions, Credentials
-from fluxkeep.ids import BucketID, IdGenerator, OrgID, UserID
+from fluxkeep.ids import AuthorizationID, BucketID, IdGenerator, OrgID, UserID
 from fluxkeep.metastore.engine import MetaStore
 from fluxkeep.secret import Secret
 from fluxkeep.tenancy.services import Tenancy
@@ -138,3 +139,15 @@ def found_in(folder: Path, text: str) -> list[str]:
         for file in sorted(folder.rglob("*"))
         if file.is_file() and raw in file.read_bytes()
     ]
+
+
+# What an operator does to a token, by name.
+ON_TOKENS: dict[str, Callable[[House, AuthorizationID], object]] = {
+    "create": lambda house, key: house.mint(),
+    "describe": lambda house, key: house.authorizations.update(house.operator, key, Change(description="new")),
+    "deactivate": lambda house, key: house.authorizations.update(house.operator, key, Change(status="inactive")),
+    "rotate": lambda house, key: house.authorizations.rotate(house.operator, key, 10),
+    "regenerate": lambda house, key: house.authorizations.regenerate(house.operator, key),
+    "revoke": lambda house, key: house.authorizations.revoke(house.operator, key),
+    "delete": lambda house, key: house.authorizations.delete(house.operator, key),
+}

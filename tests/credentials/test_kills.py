@@ -11,22 +11,13 @@ from typing import Literal
 
 import pytest
 from tests.credentials.dying import Moment, die_inside
-from tests.credentials.house import House, found_in, secret
+from tests.credentials.house import ON_TOKENS, House, found_in, secret
 
 from fluxkeep.credentials import store as rows
-from fluxkeep.credentials.authorizations import Change
 from fluxkeep.errors import FluxkeepError
 from fluxkeep.ids import AuthorizationID
 from fluxkeep.secret import Secret
 
-OPERATIONS: dict[str, Callable[[House, AuthorizationID], object]] = {
-    "create": lambda house, key: house.mint(),
-    "deactivate": lambda house, key: house.authorizations.update(house.operator, key, Change(status="inactive")),
-    "rotate": lambda house, key: house.authorizations.rotate(house.operator, key, 10),
-    "regenerate": lambda house, key: house.authorizations.regenerate(house.operator, key),
-    "revoke": lambda house, key: house.authorizations.revoke(house.operator, key),
-    "delete": lambda house, key: house.authorizations.delete(house.operator, key),
-}
 MOMENTS: dict[Literal["tick", "byte"], list[int]] = {
     "tick": [*range(0, 60, 4), 100, 1_000],
     # A page of the log is 4 KiB and a header; what is written of the last one does not count.
@@ -42,13 +33,13 @@ def state(house: House, key: AuthorizationID, token: Secret) -> tuple[object, ..
         opens = error.message  # type: ignore[assignment]
     with house.store.read() as connection:
         one = rows.find_authorization(connection, key)
-    known = None if one is None else (one.status, one.revoked_at is not None, one.rotating)
+    known = None if one is None else (one.description, one.status, one.revoked_at is not None, one.rotating)
     return house.authorizations.count(), known, opens
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", MOMENTS)
-@pytest.mark.parametrize("what", OPERATIONS)
+@pytest.mark.parametrize("what", ON_TOKENS)
 def test_a_kill_at_any_moment_leaves_the_old_state_or_the_new_one(
     tmp_path: Path, what: str, kind: Literal["tick", "byte"]
 ) -> None:
@@ -58,7 +49,7 @@ def test_a_kill_at_any_moment_leaves_the_old_state_or_the_new_one(
     token, key = secret(shown), shown.record.id
     old = state(house, key, token)
     expected = house.crash(tmp_path / "expected")
-    OPERATIONS[what](expected, key)
+    ON_TOKENS[what](expected, key)
     new = state(expected, key, token)
     expected.abandon()
     assert new != old
@@ -72,7 +63,7 @@ def test_a_kill_at_any_moment_leaves_the_old_state_or_the_new_one(
             mine = House(folder, house.clock)
             mine.operator.require_operator()
             arm()
-            OPERATIONS[what](mine, key)
+            ON_TOKENS[what](mine, key)
             return ""
 
         died = die_inside(work, folder / "influxd.bolt-wal", Moment(kind, at))

@@ -5,17 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
-from tests.credentials.house import CLIENT, PASSWORD, House, principal, secret
+from tests.credentials.house import CLIENT, ON_TOKENS, PASSWORD, House, principal, secret
 
 from fluxkeep.access.permissions import operator_permissions
 from fluxkeep.clock import ManualClock
 from fluxkeep.credentials import store as rows
-from fluxkeep.credentials.authorizations import Change
 from fluxkeep.credentials.legacy import NewLegacyAuthorization
 from fluxkeep.credentials.migration import report
 from fluxkeep.credentials.store import LegacyAuthorization
 from fluxkeep.errors import Unauthorized
-from fluxkeep.ids import AuthorizationID
 from fluxkeep.secret import Secret
 
 WORD = Secret("grafana-password")
@@ -26,16 +24,6 @@ def legacy(house: House, name: str = "grafana", **members: object) -> LegacyAuth
     record = house.legacy.create(house.operator, NewLegacyAuthorization(**wanted))  # type: ignore[arg-type]
     house.legacy.set_password(house.operator, record.id, WORD)
     return record
-
-
-ON_TOKENS: dict[str, Callable[[House, AuthorizationID], object]] = {
-    "create": lambda house, key: house.mint(),
-    "update": lambda house, key: house.authorizations.update(house.operator, key, Change(description="new")),
-    "rotate": lambda house, key: house.authorizations.rotate(house.operator, key, 10),
-    "regenerate": lambda house, key: house.authorizations.regenerate(house.operator, key),
-    "revoke": lambda house, key: house.authorizations.revoke(house.operator, key),
-    "delete": lambda house, key: house.authorizations.delete(house.operator, key),
-}
 
 
 @pytest.mark.parametrize("what", ON_TOKENS)

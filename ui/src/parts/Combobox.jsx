@@ -1,4 +1,5 @@
 import { useEffect, useId, useLayoutEffect, useRef, useState } from "preact/hooks";
+import { watchMoves } from "./floating.js";
 
 const GAP = 4;
 // More than these are narrowed by typing.
@@ -31,18 +32,7 @@ export function Combobox({ label, hideLabel = false, hint, error, options, value
     popup.style.top = `${below ? field.bottom + GAP : field.top - GAP - popup.offsetHeight}px`;
     popup.style.left = `${Math.max(GAP, Math.min(field.left, window.innerWidth - popup.offsetWidth - GAP))}px`;
   }, [open, text]);
-  useEffect(() => {
-    if (!open) return undefined;
-    const shut = (event) => {
-      if (event.type === "resize" || !list.current?.contains(event.target)) setOpen(false);
-    };
-    window.addEventListener("resize", shut);
-    document.addEventListener("scroll", shut, true);
-    return () => {
-      window.removeEventListener("resize", shut);
-      document.removeEventListener("scroll", shut, true);
-    };
-  }, [open]);
+  useEffect(() => (open ? watchMoves(list.current, () => setOpen(false)) : undefined), [open]);
   useEffect(() => {
     if (open && at >= 0) list.current?.children[at]?.scrollIntoView({ block: "nearest" });
   }, [open, at]);

@@ -1,4 +1,5 @@
 import { useEffect, useId, useLayoutEffect, useRef, useState } from "preact/hooks";
+import { watchMoves } from "./floating.js";
 
 const GAP = 4;
 
@@ -21,13 +22,7 @@ export function Menu({ label, children, items, align = "right", className = "" }
     const left = align === "right" ? at.right - width : at.left;
     list.style.left = `${Math.max(GAP, Math.min(left, window.innerWidth - width - GAP))}px`;
     entries()[0]?.focus({ preventScroll: true });
-    const shut = () => setOpen(false);
-    window.addEventListener("resize", shut);
-    document.addEventListener("scroll", shut, true);
-    return () => {
-      window.removeEventListener("resize", shut);
-      document.removeEventListener("scroll", shut, true);
-    };
+    return watchMoves(null, () => setOpen(false));
   }, [open]);
   useEffect(() => {
     if (!open) return undefined;
