@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from unittest import mock
+
 from hypothesis import given
 from hypothesis import strategies as st
 
 from fluxkeep.instants import Precision
 from fluxkeep.lineprotocol import SeriesMemory, parse
+from fluxkeep.storage import series_index
 from fluxkeep.storage.series_index import SeriesIndex
 
 # The same series in several spellings, of two measurements.
@@ -18,8 +21,14 @@ KEYS = [f"{m},{tags}" for m in "mn" for tags in ("a=1", "a=2", "a=1,b=2", "b=2,a
         st.tuples(st.integers(0, 1), st.lists(st.sampled_from([*KEYS, "m"]), min_size=1, max_size=12)), max_size=12
     ),
     series_max=st.sampled_from([1, 3, 1000]),
+    few=st.sampled_from([0, 3]),
 )
-def test_numbers_and_tags_give_the_same_ids(requests: list[tuple[int, list[str]]], series_max: int) -> None:
+def test_numbers_and_tags_give_the_same_ids(requests: list[tuple[int, list[str]]], series_max: int, few: int) -> None:
+    with mock.patch.object(series_index, "_FEW", few):
+        _compare(requests, series_max)
+
+
+def _compare(requests: list[tuple[int, list[str]]], series_max: int) -> None:
     memories = [SeriesMemory(series_max=series_max), SeriesMemory()]
     indexes = {name: SeriesIndex(name) for name in "mn"}
     for which, keys in requests:

@@ -41,6 +41,9 @@ _UNKNOWN = 0xFFFFFFFF
 _NO_IDS: Ids = np.empty(0, np.uint32)
 # Numbers of series hold for one generation of the parser's memory; there are at most two parsers at work.
 _GENERATIONS_MAX = 4
+# So few series are found by their tags sooner than by their numbers: indexing arrays hands the interpreter to another
+# thread each time, while the engine's lock is held.
+_FEW = 16
 
 
 class _TagColumn:
@@ -87,9 +90,9 @@ class SeriesIndex:
                 return np.array([self._add(tags) for tags in tag_sets], np.uint32)
 
     def ids_of(self, batch: MeasurementBatch) -> Ids:
-        """The ids of a batch's series; those that batches of its generation have brought before cost no look-up."""
+        """The ids of a batch's series; of many, those that its generation has brought before cost no look-up."""
         known = batch.known
-        if known is None:
+        if known is None or len(batch.series) < _FEW:
             return self.ids([series.tags for series in batch.series])
         with self._lock:
             remembered = self._generations.get(known.generation, _NO_IDS)
