@@ -201,6 +201,8 @@ def test_names_equal_the_oracle(kind: str, batches: Batches, predicate: Predicat
         found = reader.field_keys(EVERYTHING, predicate)
         expected = oracle.field_keys(EVERYTHING, predicate)
         assert found == expected
+        for measurement in ("m", "n", "none"):
+            assert reader.schema(measurement) == oracle.schema(measurement)
 
 
 @pytest.mark.parametrize("kind", READERS)

@@ -34,6 +34,7 @@ from fluxkeep.datamodel.predicates import (
 from fluxkeep.datamodel.reader import (
     Aggregate,
     FieldSeries,
+    MeasurementSchema,
     Scan,
     ScanBatch,
     ScanRequest,
@@ -124,6 +125,12 @@ class MemoryReader:
             if key not in newest or newest[key][0] < last:
                 newest[key] = (last, s.type)
         return sorted(((m, f, t) for (m, f), (_, t) in newest.items()), key=lambda entry: entry[:2])
+
+    def schema(self, measurement: str) -> MeasurementSchema:
+        """See `Reader.schema`."""
+        mine = Compare(MEASUREMENT, Op.EQ, measurement)
+        fields = {field: type_ for _, field, type_ in self.field_keys(EVERYTHING, mine)}
+        return MeasurementSchema(fields, frozenset(self.tag_keys(EVERYTHING, mine)))
 
     def series(self, time_range: TimeRange = EVERYTHING, predicate: Predicate | None = None) -> Sequence[FieldSeries]:
         """See `Reader.series`."""

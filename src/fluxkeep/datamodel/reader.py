@@ -19,7 +19,7 @@ mean it is the window's cut start, or the range's start without windows.
 from __future__ import annotations
 
 import enum
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
@@ -127,6 +127,19 @@ class Scan:
     warnings: tuple[str, ...] = field(default=())
 
 
+@dataclass(frozen=True, slots=True)
+class MeasurementSchema:
+    """What a measurement has over all time.
+
+    Attributes:
+        fields: Of each field the newest shard's type.
+        tag_keys: Without `_measurement` and `_field`.
+    """
+
+    fields: Mapping[str, FieldType]
+    tag_keys: frozenset[str]
+
+
 _FLUX_NAMES = {
     FieldType.FLOAT: "float",
     FieldType.INTEGER: "int",
@@ -199,6 +212,10 @@ class Reader(Protocol):
         self, time_range: TimeRange = EVERYTHING, predicate: Predicate | None = None
     ) -> list[tuple[str, str, FieldType]]:
         """(measurement, field, type), in that order; the type is the newest shard's."""
+        ...
+
+    def schema(self, measurement: str) -> MeasurementSchema:
+        """Fields and tag keys of one measurement, of one state of the bucket; empty if there is none."""
         ...
 
     def series(self, time_range: TimeRange = EVERYTHING, predicate: Predicate | None = None) -> Sequence[FieldSeries]:

@@ -13,7 +13,7 @@ from typing import TypeVar
 
 from fluxkeep.datamodel.columns import FieldType
 from fluxkeep.datamodel.predicates import Predicate
-from fluxkeep.datamodel.reader import FieldSeries, Noticing, Reader, Scan, ScanBatch, ScanRequest
+from fluxkeep.datamodel.reader import FieldSeries, MeasurementSchema, Noticing, Reader, Scan, ScanBatch, ScanRequest
 from fluxkeep.datamodel.timerange import EVERYTHING, TimeRange
 from fluxkeep.errors import Abandoned
 from fluxkeep.ids import BucketID
@@ -65,6 +65,10 @@ class WatchedReader:
     ) -> list[tuple[str, str, FieldType]]:
         """As `Reader.field_keys`."""
         return self._noted(self._asked().field_keys(time_range, predicate))
+
+    def schema(self, measurement: str) -> MeasurementSchema:
+        """As `Reader.schema`."""
+        return self._noted(self._asked().schema(measurement))
 
     def series(self, time_range: TimeRange = EVERYTHING, predicate: Predicate | None = None) -> Sequence[FieldSeries]:
         """As `Reader.series`."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -22,6 +22,7 @@ from fluxkeep.datamodel.predicates import FIELD, MEASUREMENT, And, Compare, Op, 
 from fluxkeep.datamodel.reader import (
     Aggregate,
     FieldSeries,
+    MeasurementSchema,
     Scan,
     ScanBatch,
     ScanRequest,
@@ -35,17 +36,15 @@ from fluxkeep.storage.aggregates import Partials, combine, edges_of, finish, gat
 from fluxkeep.storage.columns import Column, Positions, Rows, concatenate, strings_to_arrow, take
 from fluxkeep.storage.merge import merge_sorted
 from fluxkeep.storage.plan import Plan, PlannedSeries, make_plan
+from fluxkeep.storage.presence import Presence, presence_of
 from fluxkeep.storage.row_filter import FieldRows, keep
 from fluxkeep.storage.series_index import depends_on_field, distinct
 from fluxkeep.storage.shortcuts import shortcut
-from fluxkeep.storage.sources import LooseSource, MeasurementSnapshot, ShardSources, column_key, parts_of
+from fluxkeep.storage.sources import MeasurementSnapshot, column_key, parts_of
 
 if TYPE_CHECKING:
     import polars as pl
 
-Mask = npt.NDArray[np.bool_]
-# For each field which series have it, by id.
-_Present: TypeAlias = dict[tuple[str, FieldType], Mask]
 # Of a range, of one measurement or of all, and whether memory is to be sorted first.
 Snapshotter = Callable[[TimeRange, str | None, bool], tuple[Sequence[MeasurementSnapshot], Sequence[str]]]
 
@@ -92,62 +91,60 @@ class StoreReader:
 
     def measurements(self, time_range: TimeRange = EVERYTHING, predicate: Predicate | None = None) -> list[str]:
         """See `Reader.measurements`."""
-        return sorted({plan.snapshot.measurement for plan, _ in self._found(time_range, predicate)})
+        return [found.snapshot.measurement for found in self._found(time_range, predicate) if found.fields()]
 
     def tag_keys(self, time_range: TimeRange = EVERYTHING, predicate: Predicate | None = None) -> list[str]:
         """See `Reader.tag_keys`."""
         keys: set[str] = set()
-        for plan, present in self._found(time_range, predicate):
-            keys.update(plan.snapshot.index.keys(_any_field(present)))
+        for found in self._found(time_range, predicate):
+            keys |= found.tag_keys()
         return sorted(keys)
 
     def tag_values(self, key: str, time_range: TimeRange = EVERYTHING, predicate: Predicate | None = None) -> list[str]:
         """See `Reader.tag_values`."""
         values: set[str] = set()
-        for plan, present in self._found(time_range, predicate):
+        for found in self._found(time_range, predicate):
             if key == MEASUREMENT:
-                values.add(plan.snapshot.measurement)
+                values |= {found.snapshot.measurement} if found.fields() else set()
             elif key == FIELD:
-                values.update(name for (name, _), found in present.items() if found.any())
+                values.update(found.fields())
             else:
-                values.update(plan.snapshot.index.values(key, _any_field(present)))
+                values.update(found.snapshot.index.values(key, found.ids()))
         return sorted(values)
 
     def field_keys(
         self, time_range: TimeRange = EVERYTHING, predicate: Predicate | None = None
     ) -> list[tuple[str, str, FieldType]]:
         """See `Reader.field_keys`."""
-        newest: dict[tuple[str, str], tuple[int, FieldType]] = {}
-        for plan, _ in self._found(time_range, predicate):
-            snapshot = plan.snapshot
-            for mask, (name, type_) in zip(plan.masks, plan.fields, strict=True):
-                # Of several types each has shard groups of its own.
-                for shard in reversed(snapshot.shards):
-                    if (_present_in(shard, snapshot, name, type_, time_range, len(mask)) & mask).any():
-                        entry = (shard.shard.start, type_)
-                        newest[(snapshot.measurement, name)] = max(
-                            entry, newest.get((snapshot.measurement, name), entry), key=lambda found: found[0]
-                        )
-                        break
-        return [(m, f, newest[(m, f)][1]) for m, f in sorted(newest)]
+        return [
+            (found.snapshot.measurement, name, type_)
+            for found in self._found(time_range, predicate)
+            for name, type_ in sorted(found.fields().items())
+        ]
+
+    def schema(self, measurement: str) -> MeasurementSchema:
+        """See `Reader.schema`."""
+        for found in self._found(EVERYTHING, Compare(MEASUREMENT, Op.EQ, measurement)):
+            return MeasurementSchema(found.fields(), frozenset(found.tag_keys()))
+        return MeasurementSchema({}, frozenset())
 
     def series(self, time_range: TimeRange = EVERYTHING, predicate: Predicate | None = None) -> Sequence[FieldSeries]:
         """See `Reader.series`."""
-        found: list[FieldSeries] = []
-        for plan, present in self._found(time_range, predicate):
-            index = plan.snapshot.index
+        series: list[FieldSeries] = []
+        for found in self._found(time_range, predicate):
+            index = found.snapshot.index
             rank = index.rank()
             entries = sorted(
                 (int(rank[i]), name, type_.value, i, type_)
-                for (name, type_), found_ in present.items()
-                for i in np.flatnonzero(found_).tolist()
+                for at, (name, type_) in enumerate(found.kinds)
+                for i in np.flatnonzero(found.having(at)).tolist()
             )
-            found += [FieldSeries(index.measurement, index.tags(i), name, t) for _, name, _, i, t in entries]
-        return found
+            series += [FieldSeries(index.measurement, index.tags(i), name, t) for _, name, _, i, t in entries]
+        return series
 
     def cardinality(self, time_range: TimeRange = EVERYTHING, predicate: Predicate | None = None) -> int:
         """See `Reader.cardinality`."""
-        return sum(len(_any_field(present)) for _, present in self._found(time_range, predicate))
+        return sum(len(found.ids()) for found in self._found(time_range, predicate))
 
     def _load(
         self, time_range: TimeRange, predicate: Predicate | None, *, sort: bool = False
@@ -164,52 +161,13 @@ class StoreReader:
             self.noticed += [warning for warning in warnings if warning not in self.noticed]
             return sorted(snapshots, key=lambda s: s.measurement), list(warnings)
 
-    def _found(self, time_range: TimeRange, predicate: Predicate | None) -> Iterator[tuple[Plan, _Present]]:
-        """For each measurement which series have each field, from the indexes."""
+    def _found(self, time_range: TimeRange, predicate: Predicate | None) -> Iterator[Presence]:
+        """What each measurement has that may be named, by measurement."""
         over_series = split(predicate)[0]
-        request = ScanRequest(time_range=time_range, absent_is_empty=True)
         for snapshot in self._load(time_range, predicate)[0]:
-            plan = make_plan(snapshot, request, over_series, 0)
-            if plan is None:
-                continue
-            present: _Present = {}
-            for mask, (name, type_) in zip(plan.masks, plan.fields, strict=True):
-                found = np.zeros(len(mask), np.bool_)
-                for shard in snapshot.shards:
-                    found |= _present_in(shard, snapshot, name, type_, time_range, len(mask))
-                present[(name, type_)] = found & mask
-            if any(found.any() for found in present.values()):
-                yield plan, present
-
-
-def _any_field(present: _Present) -> npt.NDArray[np.uint32]:
-    """Ids of the series that have any field."""
-    return np.flatnonzero(np.logical_or.reduce(list(present.values()))).astype(np.uint32)
-
-
-def _present_in(
-    shard: ShardSources, snapshot: MeasurementSnapshot, name: str, type_: FieldType, time_range: TimeRange, count: int
-) -> Mask:
-    """Which series have a field in a shard group; rows are looked at only where a delete may have taken the last."""
-    present = np.zeros(len(snapshot.index), np.bool_)
-    for source in (*shard.files, *shard.memory):
-        if source.types.get(name) is not type_:
-            continue
-        if isinstance(source, LooseSource):
-            source.mark(name, time_range, present)
-            continue
-        series = source.series
-        hit = (series.counts[name] > 0) & (series.first < time_range.stop) & (series.last >= time_range.start)
-        if source.tombstones and hit.any():
-            wanted = np.zeros(len(present), np.bool_)
-            wanted[series.ids[hit]] = True
-            rows = source.read(wanted, [name], time_range)
-            if rows is not None and len(rows):
-                valid = rows.columns[name].valid
-                present[rows.ids if valid is None else rows.ids[valid]] = True
-        else:
-            present[series.ids[hit]] = True
-    return present[:count]
+            found = presence_of(snapshot, over_series, time_range)
+            if found is not None:
+                yield found
 
 
 def _only_measurement(predicate: Predicate | None) -> str | None:

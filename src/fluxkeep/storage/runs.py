@@ -7,11 +7,16 @@ position.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 import numpy.typing as npt
 
 from fluxkeep.datamodel.points import Int64s
 from fluxkeep.storage.columns import Positions, Rows
+
+if TYPE_CHECKING:
+    from fluxkeep.storage.series_index import SeriesIndex
 
 Ids = npt.NDArray[np.uint32]
 Mask = npt.NDArray[np.bool_]
@@ -27,7 +32,7 @@ class SeriesPlaces:
         counts: By field how many values each has; the same array as `rows` if every row has one.
     """
 
-    __slots__ = ("counts", "first", "ids", "last", "rows", "start")
+    __slots__ = ("_having", "_tag_keys", "counts", "first", "ids", "last", "rows", "start")
 
     def __init__(self, ids: Ids, rows: Int64s, first: Int64s, last: Int64s, counts: dict[str, Int64s]) -> None:
         self.ids = ids
@@ -36,6 +41,29 @@ class SeriesPlaces:
         self.first = first
         self.last = last
         self.counts = counts
+        # Worked out when first asked for; who asks at once works out the same.
+        self._having: dict[str | None, Ids] = {}
+        self._tag_keys: frozenset[str] | None = None
+
+    def having(self, name: str | None) -> Ids:
+        """The ids of the series that have a field, or any field."""
+        found = self._having.get(name)
+        if found is None:
+            counts = list(self.counts.values()) if name is None else [self.counts[name]]
+            if any(one is self.rows for one in counts):
+                found = self.ids
+            elif counts:
+                found = self.ids[np.logical_or.reduce([one > 0 for one in counts])]
+            else:
+                found = self.ids[:0]
+            self._having[name] = found
+        return found
+
+    def tag_keys(self, index: SeriesIndex) -> frozenset[str]:
+        """The tag keys that the series have, by the index that numbered them."""
+        if self._tag_keys is None:
+            self._tag_keys = frozenset(index.keys(self.having(None)))
+        return self._tag_keys
 
     def positions(self, wanted: Mask) -> Positions:
         """Places in the run of the series of a mask by id, ascending; the mask may be shorter than the ids."""

@@ -7,9 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from fluxkeep.datamodel.predicates import MEASUREMENT, Compare, Op
 from fluxkeep.datamodel.reader import Reader
-from fluxkeep.datamodel.timerange import EVERYTHING
 from fluxkeep.influxql.errors import QueryError
 from fluxkeep.influxql.plan.compile import Compiled
 from fluxkeep.influxql.plan.typing import type_of, with_types
@@ -116,6 +114,5 @@ def measurements_of(source: Measurement, databases: Databases) -> list[Measureme
 
 def schema_of(reader: Reader, measurement: str) -> Schema:
     """Fields and tags of a measurement over all time, as the reference takes them by whole shards."""
-    predicate = Compare(MEASUREMENT, Op.EQ, measurement)
-    fields = {field: of_field(type_) for _, field, type_ in reader.field_keys(EVERYTHING, predicate)}
-    return Schema(fields, frozenset(reader.tag_keys(EVERYTHING, predicate)))
+    found = reader.schema(measurement)
+    return Schema({field: of_field(type_) for field, type_ in found.fields.items()}, found.tag_keys)
