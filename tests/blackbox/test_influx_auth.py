@@ -297,3 +297,9 @@ def test_a_config_that_exists_and_one_named_for_one_command(elsewhere: Influx) -
     assert "climate" in elsewhere.ok("bucket", "list", "-c", "b")
     assert elsewhere.ok("config", "--hide-headers").startswith("*\ta\t")
     assert elsewhere.fails("bucket", "list", "-c", "nope") == 'Error: config "nope" is not found'
+
+
+def test_an_empty_list_is_null(influx: Influx) -> None:
+    nobody = "0123456789abcdef"
+    assert influx.ok("auth", "list", "--user-id", nobody, "--json") == "null\n"
+    assert influx.ok("v1", "auth", "list", "--user-id", nobody, "--json") == "null\n"

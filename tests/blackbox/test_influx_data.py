@@ -60,7 +60,7 @@ def test_a_url_is_a_source(influx: Influx) -> None:
         url = f"http://127.0.0.1:{pages.server_port}"
         influx.ok("write", "-b", "climate", "-u", url + "/data")
         assert influx.fails("write", "-b", "climate", "-u", url + "/gone") == (
-            f'Error: failed to write data: failed to open "{url}/gone": response status_code=404'
+            f'Error: failed to open "{url}/gone": response status_code=404'
         )
         pages.shutdown()
     assert values(influx, "w3") == ["7"]
@@ -72,7 +72,8 @@ def test_a_url_is_a_source(influx: Influx) -> None:
         (("-b", "nope", "m v=1"), 'failed to write data: 404 Not Found: bucket "nope" not found'),
         (("m v=1",), "must specify bucket ID or bucket name"),
         (("-b", "climate", "-f", "nofile"),
-         'failed to write data: failed to open "nofile": open nofile: no such file or directory'),
+         'failed to open "nofile": open nofile: no such file or directory'),
+        (("-b", "climate", "--encoding", "nope", "m v=1"), "ianaindex: invalid encoding name"),
         (("-b", "climate", "-p", "zz", "m v=1"), 'invalid value "zz" for flag -p: unsupported precision: "zz"'),
         (("-b", "climate", "--compression", "zz", "m v=1"),
          'invalid value "zz" for flag -compression: unsupported compression: "zz"'),
@@ -291,3 +292,9 @@ def test_completion(influx: Influx) -> None:
     assert influx.fails("completion") == "Error: usage: influx completion [bash|zsh|powershell]"
     words = influx.ok("", _INFLUX_COMPLETE="bash_complete", COMP_WORDS="influx buc", COMP_CWORD="1")
     assert "bucket" in words
+
+
+def test_profilers_that_did_not_run_are_told(influx: Influx) -> None:
+    done = influx("query", "-p", "query,operator", "buckets() |> limit(n: 1)")
+    assert (done.returncode, done.stderr) == (0, "WARN: the server has run the query without the profilers\n")
+    assert done.stdout.startswith("Result: _result\n")

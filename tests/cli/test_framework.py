@@ -104,6 +104,14 @@ def test_a_bad_row_stops_unless_told_otherwise_and_is_counted(tmp_path: Path) ->
     assert "cpu,zz" in errors.read_text()
 
 
+def test_the_help_of_a_command_that_is_a_group_too_names_it_once(tmp_path: Path) -> None:
+    wrong = run("write", "-b", "b", "-p", "zz", "m v=1", home=tmp_path)
+    assert wrong.stdout.splitlines()[2] == "Usage: influx write [OPTIONS] [WORDS]..."
+    assert "--precision [ns|us|ms|s]" in wrong.stdout
+    assert run("config", "-nope", home=tmp_path).stdout.splitlines()[2] == "Usage: influx config [OPTIONS] [NAME]"
+    assert run("telegrafs", "-nope", home=tmp_path).stdout.splitlines()[2] == "Usage: influx telegrafs [OPTIONS]"
+
+
 def test_completion_scripts_are_printed(tmp_path: Path) -> None:
     for shell in ("bash", "zsh", "powershell"):
         assert "influx" in run("completion", shell, home=tmp_path).stdout

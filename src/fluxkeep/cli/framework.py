@@ -59,6 +59,10 @@ class OneOf(click.ParamType[str]):
         self.what = what
         self.values = tuple(values)
 
+    def get_metavar(self, param: click.Parameter, ctx: click.Context) -> str:  # noqa: ARG002 - click's
+        """The values as they are typed, for the help."""
+        return f"[{self.name}]"
+
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
         """Let one of the values through.
 
@@ -84,7 +88,10 @@ _TYPED = "fluxkeep.cli.typed"
 class Leaf(click.Command):
     """A command without subcommands."""
 
-    words_max: int | None = 0
+    def format_usage(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """How it is called; a command that stands for its group goes by the group's name."""
+        path = ctx.command_path if ctx.parent is None or not self.hidden else ctx.parent.command_path
+        formatter.write_usage(path, " ".join(self.collect_usage_pieces(ctx)))
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Bring the reference's spellings into click's, then parse; wrong usage shows the help."""

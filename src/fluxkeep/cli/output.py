@@ -51,6 +51,7 @@ def show(
     header: bool,
     one: bool = False,
     deleted: bool = False,
+    null: bool = False,
 ) -> None:
     """Print objects as a table or as JSON.
 
@@ -62,9 +63,10 @@ def show(
         header: Print the header row.
         one: A single object, so JSON is no array.
         deleted: Adds the column `Deleted` with `true`.
+        null: No object at all is `null` in JSON, not an empty array.
     """
     if as_json:
-        click.echo(to_json(items[0] if one else list(items)), nl=False)
+        click.echo(to_json(items[0] if one else list(items) or (None if null else [])), nl=False)
         return
     names = [*columns, "Deleted"] if deleted else list(columns)
     rows = [[str(cells[column](item)) for column in columns] + (["true"] if deleted else []) for item in items]

@@ -246,7 +246,7 @@ def list_(
     query = {"user": user, "userID": user_id, "org": org, "orgID": org_id}
     with failing("could not find authorization with given parameters"):
         listed = session.client.get("/api/v2/authorizations", query)["authorizations"]
-    session.show(COLUMNS, [shown(a) for a in listed], CELLS)
+    session.show(COLUMNS, [shown(a) for a in listed], CELLS, null=True)
 
 
 @auth.command(cls=Leaf, name="delete", help="Delete an API token; it stops working at once.", context_settings=CONTEXT)

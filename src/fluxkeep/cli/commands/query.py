@@ -49,7 +49,10 @@ def query(
             return
         from fluxkeep.cli.pretty import print_tables
 
-        print_tables(_lines(answer.chunks()), sys.stdout)
+        profiled = _Noticed(_lines(answer.chunks()), "_profiler")
+        print_tables(profiled, sys.stdout)
+    if names and not profiled.found:
+        click.echo("WARN: the server has run the query without the profilers", err=True)
 
 
 def _text(path: str | None, script: tuple[str, ...]) -> str:
@@ -96,6 +99,20 @@ def _lines(chunks: Iterable[bytes]) -> Iterator[str]:
             yield line.decode("utf-8", "replace") + "\n"
     if rest:
         yield rest.decode("utf-8", "replace")
+
+
+class _Noticed:
+    """Lines as they come, and whether a word was among them."""
+
+    def __init__(self, lines: Iterable[str], word: str) -> None:
+        self._lines = lines
+        self._word = word
+        self.found = False
+
+    def __iter__(self) -> Iterator[str]:
+        for line in self._lines:
+            self.found = self.found or self._word in line
+            yield line
 
 
 def _profiler_extern(names: list[str]) -> dict[str, Any]:

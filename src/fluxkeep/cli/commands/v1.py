@@ -141,7 +141,7 @@ def list_(
     query = {"token": username, "userID": user_id, "user": user, "orgID": org_id, "org": org, "id": ident}
     with failing("could not find v1 authorizations with given parameters"):
         listed = session.client.get(_PATH, query)["authorizations"]
-    session.show(COLUMNS, [shown(a) for a in listed], CELLS)
+    session.show(COLUMNS, [shown(a) for a in listed], CELLS, null=True)
 
 
 @auth.command(cls=Leaf, name="delete", help="Delete a user name.", context_settings=CONTEXT)

@@ -108,8 +108,10 @@ def send(
     query = {**session.org_query(org_id, org), "bucket": bucket_id or bucket, "precision": values["precision"]}
     limiter = _Limiter(values["rate_limit"])
     skipped = _Skipped()
+    given = _input(values)
+    sources = list(_sources(given))
     with failing("failed to write data"), Progress("Written") as progress:
-        for batch in _batches(_lines(_input(values), skipped)):
+        for batch in _batches(_lines(given, sources, skipped)):
             packed = gzip.compress(batch, 5)
             limiter.wait(len(packed))
             headers = {"Content-Encoding": "gzip", "Content-Type": "text/plain; charset=utf-8"}
@@ -127,10 +129,12 @@ def send(
 def dryrun(session: Session, **values: Any) -> None:  # noqa: ARG001 - takes write's flags, talks to no server
     """Print the line protocol that would be written."""
     skipped = _Skipped()
+    given = _input(values)
+    sources = list(_sources(given))
     out = sys.stdout.buffer
     # The reference's first source begins with the separator of sources.
     out.write(b"\n")
-    for line in _lines(_input(values), skipped):
+    for line in _lines(given, sources, skipped):
         out.write(line + b"\n")
     out.flush()
     skipped.report()
@@ -188,9 +192,8 @@ def _batches(lines: Iterator[bytes]) -> Iterator[bytes]:
         yield b"\n".join(parts) + b"\n"
 
 
-def _lines(given: _Input, skipped: _Skipped) -> Iterator[bytes]:
+def _lines(given: _Input, sources: list[_Source], skipped: _Skipped) -> Iterator[bytes]:
     """Lines of line protocol, without their newlines."""
-    sources = list(_sources(given))
     form = given.format or ("csv" if given.headers or any(s.is_csv for s in sources) else "lp")
     texts = _read_lines(given, sources)
     if form == "lp":
