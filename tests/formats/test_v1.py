@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import itertools
 import json
+from dataclasses import replace
 from typing import Any
 
 import msgspec
+import polars as pl
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from fluxkeep.formats.v1 import (
+    Cut,
     Result,
     Series,
     encode_csv,
@@ -166,3 +172,77 @@ def test_msgpack() -> None:
     assert msgspec.msgpack.decode(encode_msgpack([Result(statement_id=0, series=[series()])], "s"))["results"][0][
         "series"
     ][0]["values"] == [[1, 1.0], [2, 2.5]]
+
+
+# --- series cut from common columns -----------------------------------------------------------------------------
+
+FLOATS = st.none() | st.floats(allow_infinity=False) | st.integers(-(1 << 70), 1 << 70).map(float)
+COLUMNS = st.lists(
+    st.tuples(
+        st.integers(-(1 << 62), 1 << 62),
+        FLOATS,
+        st.none() | st.integers(-(1 << 63), (1 << 63) - 1),
+        st.none() | st.booleans(),
+        st.none() | st.text(max_size=3),
+    ),
+    min_size=1,
+    max_size=12,
+)
+DTYPES = (pl.Int64, pl.Float64, pl.Int64, pl.Boolean, pl.String)
+
+
+@given(
+    rows=COLUMNS,
+    edges=st.lists(st.integers(0, 12), max_size=3),
+    epoch=st.sampled_from(["", "ns", "u", "s", "h"]),
+    location=st.sampled_from([None, "Europe/Berlin"]),
+)
+def test_series_cut_from_common_columns_are_written_as_those_that_have_their_own(
+    rows: list[tuple[Any, ...]], edges: list[int], epoch: str, location: str | None
+) -> None:
+    common = [pl.Series(values, dtype=dtype) for values, dtype in zip(zip(*rows, strict=True), DTYPES, strict=True)]
+    bounds = sorted({0, len(rows), *(edge for edge in edges if edge < len(rows))})
+    cuts: list[Series] = []
+    own: list[Series] = []
+    for start, stop in itertools.pairwise(bounds):
+        lists = [list(values) for values in zip(*rows[start:stop], strict=True)]
+        one = Series(name=f"m{start}", columns=list("tfibs"), data=lists, timed=True, location=location)
+        own.append(one)
+        cuts.append(replace(one, data=Cut(common, start, stop)))
+    # As texts, in which a NaN equals itself.
+    assert str([one.lists() for one in cuts]) == str([one.lists() for one in own])
+    for encode in (
+        encode_json,
+        encode_msgpack,
+        lambda results, epoch: b"".join(encode_csv(results, epoch)),
+        lambda results, epoch: b"".join(encode_json_chunks(results, epoch)),
+    ):
+        written = [encode([Result(statement_id=0, series=series)], epoch) for series in (cuts, own)]
+        assert written[0] == written[1]
+
+
+def test_an_infinity_refuses_the_part_that_it_is_in_and_no_other() -> None:
+    common = [pl.Series([1, 2, 3]), pl.Series([1.0, float("-inf"), 3.0]), pl.Series([1.0, 2.0, float("inf")])]
+    parts = [
+        Result(statement_id=0, series=[Series(name="m", columns=["time", "a", "b"], data=Cut(common, at, at + 1))])
+        for at in range(3)
+    ]
+    assert [json.loads(document)["results"][0].get("error") for document in encode_json_chunks(parts, "ns")] == [
+        None,
+        "json: unsupported value: -Inf",
+        "json: unsupported value: +Inf",
+    ]
+
+
+def test_parts_of_common_columns_that_follow_each_other_are_joined_without_looking_at_values() -> None:
+    common = [pl.Series([1, 2, 3]), pl.Series([1.5, 2.5, 3.5])]
+
+    def part(start: int, stop: int, *, partial: bool) -> Result:
+        series = Series(name="m", columns=["time", "v"], data=Cut(common, start, stop), partial=partial)
+        return Result(statement_id=0, series=[series], partial=partial)
+
+    (whole,) = merge([part(0, 1, partial=True), part(1, 3, partial=False)])
+    assert whole.series[0].data == Cut(common, 0, 3)
+    assert whole.series[0].row_count == 3
+    (apart,) = merge([part(0, 1, partial=True), part(2, 3, partial=False)])
+    assert apart.series[0].lists() == [[1, 3], [1.5, 3.5]]

@@ -118,7 +118,7 @@ def test_unbounded_windows_begin_at_the_first_point_and_end_now(sources: MemoryS
     values = execute(
         "SELECT count(usage) FROM cpu GROUP BY time(30s), host", sources=sources, now_ns=95_000_000_000, database="db"
     )
-    found = {s.tags["host"]: list(s.data[1]) for r in values for s in r.series if s.tags}
+    found = {s.tags["host"]: s.lists()[1] for r in values for s in r.series if s.tags}
     assert found == {"a": [2, 0, 0, 0], "b": [1, 0, 1, 0]}
 
 

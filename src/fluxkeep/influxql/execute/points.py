@@ -11,12 +11,13 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 import polars as pl
 
 from fluxkeep.datamodel.reader import ScanRequest
 from fluxkeep.datamodel.timerange import TimeRange
 from fluxkeep.influxql.execute.expressions import NOTHING, Typed, evaluate
-from fluxkeep.influxql.execute.frames import Entity, Groups, Table, dtype_of, sort_rows
+from fluxkeep.influxql.execute.frames import Entity, Groups, Table, dtype_of, picked, sort_rows
 from fluxkeep.influxql.plan.bind import Bound, MeasurementSource
 from fluxkeep.influxql.plan.predicates import measurement_predicate, split_condition
 from fluxkeep.influxql.plan.typing import with_types
@@ -163,21 +164,24 @@ def read(source: MeasurementSource, request: ScanRequest) -> Flat:
 
 def _take_apart(
     frame: pl.DataFrame,
-    sid_of: np.ndarray[tuple[int], np.dtype[np.uint32]],
-    field_of: np.ndarray[tuple[int], np.dtype[np.int32]],
+    sid_of: npt.NDArray[np.uint32],
+    field_of: npt.NDArray[np.int32],
     fields: list[str],
     parts: dict[str, list[pl.DataFrame]],
 ) -> None:
     """Rows of one batch, by field, with entities in place of field series."""
     ordinals = frame["series"].to_numpy()
-    which = field_of[ordinals]
     # Put together by hand: an expression has a fixed cost that a small answer would feel.
-    rows = pl.DataFrame([pl.Series("sid", sid_of[ordinals], pl.UInt32), frame["time"], frame["value"]])
-    for field in np.unique(which).tolist():
-        name = fields[field]
-        chosen = rows if (which == field).all() else rows[np.flatnonzero(which == field)]
-        named = pl.DataFrame([chosen["sid"], chosen["time"], chosen["value"].alias(_named(name))])
-        parts.setdefault(name, []).append(named)
+    sids = sid_of[ordinals]
+    which = field_of[ordinals]
+    for field, name in enumerate(fields):
+        mine = which == field
+        columns = [pl.Series("sid", sids), frame["time"], frame["value"].alias(_named(name))]
+        if not mine.all():
+            at = np.flatnonzero(mine)
+            columns = [picked(column, at) for column in columns]
+        if len(columns[0]):
+            parts.setdefault(name, []).append(pl.DataFrame(columns))
 
 
 def _side_by_side(parts: dict[str, list[pl.DataFrame]], types: dict[str, DataType]) -> pl.DataFrame:
@@ -219,29 +223,31 @@ def arrange(
     if not len(frame):
         return None
     of_entity = np.array([groups.of(e) for e in flat.entities], np.uint32)
-    sids = frame["sid"].to_numpy()
-    columns = [pl.Series("g", of_entity[sids], pl.UInt32), frame["time"]]
+    columns = [pl.Series("g", of_entity[frame["sid"].to_numpy()]), frame["time"]]
+    complete = False
     has_value: pl.Series | None = None
     for at, ref in enumerate(refs):
-        column = _column(flat, frame, schema, ref).rename(f"r{at}")
+        column = _column(flat, frame, schema, ref).alias(f"r{at}")
         if schema.type_of(ref) is not DataType.TAG and column.dtype != pl.Null():
-            there = column.is_not_null()
-            has_value = there if has_value is None else has_value | there
-        columns.append(column.cast(dtype_of(ref.type), strict=False))
-    if has_value is None:
-        return None
-    rows = pl.DataFrame(columns)
-    return rows if has_value.all() else rows.filter(has_value)
+            if column.null_count():
+                there = column.is_not_null()
+                has_value = there if has_value is None else has_value | there
+            else:
+                complete = True
+        wanted = dtype_of(ref.type)
+        columns.append(column if column.dtype == wanted else column.cast(wanted, strict=False))
+    if complete:
+        return pl.DataFrame(columns)
+    return None if has_value is None else pl.DataFrame(columns).filter(has_value)
 
 
 def _column(flat: Flat, frame: pl.DataFrame, schema: Schema, ref: VarRef) -> pl.Series:
     """The values of a reference, null where it has none or its cast has no meaning."""
-    nothing = pl.Series([None], dtype=pl.Null).new_from_index(0, len(frame))
     if schema.type_of(ref) is DataType.TAG:
         return _tags(flat, frame, ref.name)
     stored = flat.types.get(ref.name)
     if stored is None or ref.type is DataType.TAG:
-        return nothing
+        return pl.Series([None], dtype=pl.Null).new_from_index(0, len(frame))
     wanted = stored if ref.type in (DataType.UNKNOWN, DataType.ANY_FIELD) else ref.type
     if wanted is stored:
         return frame[_named(ref.name)]

@@ -15,7 +15,7 @@ from fluxkeep.datamodel.timerange import TimeRange
 from fluxkeep.influxql.execute.aggregates import SELECTING, UNFILLED, aggregate, require_type
 from fluxkeep.influxql.execute.expressions import Typed, evaluate
 from fluxkeep.influxql.execute.fill import cast_fill, fill_windows
-from fluxkeep.influxql.execute.frames import Groups, Table, dtype_of, sort_rows
+from fluxkeep.influxql.execute.frames import Groups, Table, cut_groups, dtype_of, sort_rows
 from fluxkeep.influxql.execute.holt_winters import holt_winters
 from fluxkeep.influxql.execute.points import gather
 from fluxkeep.influxql.execute.pushdown import PushedDown
@@ -152,6 +152,7 @@ class _Run:
         values = None
         if not self._plain and (first, last) not in self._read:
             values = self._pushed.find(call, windows)
+        pushed = values is not None
         if values is None:
             values = aggregate(call, self._inputs(call, ref, first, last), windows)
         if call.name in UNFILLED:
@@ -159,9 +160,9 @@ class _Run:
         if not plan.interval:
             keeps_time = call.name in SELECTING and self._single
             return values if keeps_time else self._at_start(values)
-        if call.name in SELECTING:
+        if call.name in SELECTING and not pushed:
             starts = pl.Series("time", windows.starts(values["time"].to_numpy()))
-            values = values.with_columns(starts)
+            values = pl.DataFrame([starts if c.name == "time" else c for c in values.iter_columns()])
         return fill_windows(
             values,
             windows,
@@ -228,22 +229,14 @@ class _Run:
     def _finish(self, frame: pl.DataFrame) -> Table:
         """Groups in order, rows in order, limits applied."""
         select, descending = self._plan.select, self._plan.descending
-        ranks = pl.Series("g", self._groups.ranks(descending=descending), pl.UInt32)
-        entities = self._groups.entities()
-        ordered = [entities[0]] * len(entities) if entities else []
-        for at, rank in enumerate(ranks.to_list()):
-            ordered[rank] = entities[at]
-        frame = pl.DataFrame([ranks[frame["g"].to_numpy()], *(c for c in frame.iter_columns() if c.name != "g")])
-        frame = sort_rows(frame, descending=descending)
+        entities, ranks = self._groups.in_order(descending=descending)
+        g = pl.Series("g", ranks[frame["g"].to_numpy()], pl.UInt32)
+        frame = sort_rows(pl.DataFrame([g, *(c for c in frame.iter_columns() if c.name != "g")]), descending=descending)
         if select.slimit or select.soffset:
             frame = _limit_groups(frame, select.slimit, select.soffset)
         if select.limit or select.offset:
-            row = pl.int_range(pl.len(), dtype=pl.Int64).over("g")
-            kept = row >= select.offset
-            if select.limit:
-                kept = kept & (row < select.offset + select.limit)
-            frame = frame.filter(kept)
-        return Table(ordered, frame, [c.name for c in self._bound.columns])
+            frame = cut_groups(frame, select.limit, select.offset)
+        return Table(entities, frame, [c.name for c in self._bound.columns])
 
 
 def _argument_refs(call: Call) -> list[VarRef]:
@@ -264,7 +257,7 @@ def _merged(frame: pl.DataFrame, values: pl.DataFrame) -> pl.DataFrame:
     """Rows of two functions side by side, by group and time."""
     if len(frame) == len(values) and all(frame[name].equals(values[name]) for name in ("g", "time")):
         # As of functions that have a value for every point: nothing to look for.
-        return frame.hstack(values.drop("g", "time"))
+        return pl.DataFrame([*frame.iter_columns(), *(c for c in values.iter_columns() if c.name not in ("g", "time"))])
     return frame.join(values, on=["g", "time"], how="full", coalesce=True, nulls_equal=True)
 
 
