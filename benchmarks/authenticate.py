@@ -31,7 +31,7 @@ from fluxkeep.credentials.onboarding import SetupRequest
 from fluxkeep.credentials.services import CredentialOptions, Credentials
 from fluxkeep.credentials.tokens import mint
 from fluxkeep.ids import AuthorizationID, IdGenerator
-from fluxkeep.ingest import Ingest
+from fluxkeep.ingest import Ingest, Writing
 from fluxkeep.instants import Precision
 from fluxkeep.metastore.engine import MetaStore
 from fluxkeep.metastore.tables.credentials import authorizations
@@ -105,7 +105,7 @@ def timed_write(folder: Path, clock: Clock, bucket: Bucket, check: Callable[[], 
     for start in range(0, len(lines), LINES):
         body = b"".join(lines[start : start + LINES])
         before = time.perf_counter_ns()
-        ingest.write(check(), bucket, body, Precision.NS)
+        ingest.write(Writing(check(), bucket, body, Precision.NS))
         times.append((time.perf_counter_ns() - before) / 1_000)
     engine.close()
     return statistics.median(times)

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 from tests.crash.faulty_files import FaultyFiles, PowerCutError
-from tests.storage.kit import BUCKET, answer, open_engine, write
+from tests.storage.kit import BUCKET, answer, one_write, open_engine, write
 
 from fluxkeep.datamodel.point_rows import Point, point
 from fluxkeep.datamodel.predicates import Compare, Op
@@ -95,10 +95,15 @@ class Schedule:
 
     def act(self, engine: Engine) -> None:
         """One random act; an error leaves its change uncertain."""
-        kind = self.random.choices(["write", "delete", "flush", "compact", "look"], [8, 2, 2, 2, 2])[0]
+        kind = self.random.choices(["write", "writes", "delete", "flush", "compact", "look"], [6, 2, 2, 2, 2, 2])[0]
         if kind == "look":
             assert _state(engine) == self.oracle.live
             return
+        # Each failure doubles the states that may be found: on a full device one write at a time fails.
+        if kind == "writes" and not self.files.full:
+            self._write_all(engine)
+            return
+        kind = "write" if kind == "writes" else kind
         change = self._change(kind)
         try:
             if kind == "write":
@@ -114,6 +119,24 @@ class Schedule:
             self.oracle.uncertain(change)
             raise
         self.oracle.acknowledged(change)
+
+    def _write_all(self, engine: Engine) -> None:
+        """Several writes at once, each with its own end."""
+        changes = [self._change("write") for _ in range(self.random.randint(2, 5))]
+        try:
+            outcomes = engine.write_all([one_write(_points(change)) for change in changes])
+        except (FluxkeepError, PowerCutError):
+            for change in changes:
+                self.oracle.uncertain(change)
+            raise
+        failures = [outcome for outcome in outcomes if isinstance(outcome, Exception)]
+        for change, outcome in zip(changes, outcomes, strict=True):
+            if isinstance(outcome, Exception):
+                self.oracle.uncertain(change)
+            else:
+                self.oracle.acknowledged(change)
+        for failure in failures:
+            raise failure
 
     def _change(self, kind: str) -> Change:
         if kind == "write":

@@ -11,6 +11,7 @@ from tests.ingest.conftest import BUCKET, OPERATOR, House
 
 from fluxkeep.errors import FluxkeepError
 from fluxkeep.ids import BucketID
+from fluxkeep.ingest import Writing
 from fluxkeep.instants import HOUR, Precision
 from fluxkeep.tenancy.values import Bucket
 
@@ -43,7 +44,7 @@ def test_the_whole_recording_in_order(house: House) -> None:
         request = exchange["request"]
         bucket = SHORT if "bucket=short" in request["path"] else BUCKET
         try:
-            house.ingest.write(OPERATOR, bucket, request["text"].encode(), Precision.NS)
+            house.ingest.write(Writing(OPERATOR, bucket, request["text"].encode(), Precision.NS))
         except FluxkeepError as error:
             got = f"{error.code}: {error.message}"
         else:

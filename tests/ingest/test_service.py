@@ -2,31 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pytest
 from tests.ingest.conftest import BUCKET, NOW, OPERATOR, READER, House, rows_in
 
 from fluxkeep.datamodel.point_rows import batch_of, point
-from fluxkeep.datamodel.points import PointBatch
 from fluxkeep.datamodel.predicates import Compare, Op, Predicate
 from fluxkeep.datamodel.timerange import TimeRange
 from fluxkeep.errors import DeviceFull, Forbidden, Internal, InvalidInput, Unprocessable
 from fluxkeep.ids import BucketID
-from fluxkeep.ingest import Ingest, PointRules, v1_precision
+from fluxkeep.ingest import Ingest, PointRules, Writing, v1_precision
 from fluxkeep.instants import HOUR, SECOND, Precision
 from fluxkeep.lineprotocol import ParseLimits
 from fluxkeep.metrics import Metrics
 from fluxkeep.storage.engine import Engine
-from fluxkeep.storage.outcomes import StoredBucket, WriteOutcome
+from fluxkeep.storage.outcomes import Write, WriteOutcome
 from fluxkeep.storage.settings import StorageOptions
 
 
 def write(house: House, text: str, precision: Precision = Precision.NS) -> None:
-    house.ingest.write(OPERATOR, BUCKET, text.encode(), precision)
+    house.ingest.write(Writing(OPERATOR, BUCKET, text.encode(), precision))
 
 
 def test_permission_is_checked_before_the_body_is_looked_at(house: House) -> None:
     with pytest.raises(Forbidden, match=r"^insufficient permissions for write$"):
-        house.ingest.write(READER, BUCKET, b"bad", Precision.NS)
+        house.ingest.write(Writing(READER, BUCKET, b"bad", Precision.NS))
 
 
 def test_a_bad_line_refuses_the_whole_body(house: House) -> None:
@@ -78,11 +79,11 @@ def test_shards_speak_before_retention(house: House) -> None:
         id=BucketID("00000000000000c3"), org_id=bucket.org_id, name="s", retention_ns=HOUR, created_at=0, updated_at=0
     )
     with pytest.raises(Unprocessable, match=r'input field "time" on measurement "m" is invalid dropped=1$'):
-        house.ingest.write(OPERATOR, short, b"m v=1 1\nm time=1\nm time=1 2", Precision.NS)
+        house.ingest.write(Writing(OPERATOR, short, b"m v=1 1\nm time=1\nm time=1 2", Precision.NS))
     with pytest.raises(
         Unprocessable, match=r"^failure .* dropped 1 points outside retention policy of duration 1h0m0s"
     ):
-        house.ingest.write(OPERATOR, short, b"m v=1 1\nm time=1,v=2", Precision.NS)
+        house.ingest.write(Writing(OPERATOR, short, b"m v=1 1\nm time=1,v=2", Precision.NS))
 
 
 def test_points_that_are_no_lines_are_stored_too(house: House) -> None:
@@ -114,12 +115,24 @@ def test_deleting_hides_both_ends_of_the_range_for_series_that_match(house: Hous
         house.ingest.delete(READER, BUCKET, TimeRange(0, 4), None)
 
 
+def test_of_bodies_written_together_each_has_its_own_end(house: House) -> None:
+    bodies = [b"m v=1 1", b"m v=", b"", b"m v=2i 2\nm v=3 3", b"m v=4 1"]
+    wanted = [Writing(OPERATOR, BUCKET, body, Precision.NS) for body in bodies]
+    wanted.insert(1, Writing(READER, BUCKET, b"m v=9 9", Precision.NS))
+    errors = house.ingest.write_all(wanted)
+    kinds = [type(error) for error in errors]
+    assert kinds == [type(None), Forbidden, InvalidInput, type(None), Unprocessable, type(None)]
+    # Of a body with a conflict the other lines are kept; of two writes of one time the later one wins.
+    assert [(time, value) for *_, time, value in house.rows()] == [(1, 4.0), (3, 3.0)]
+    assert house.ingest.write_all([]) == []
+
+
 class _Failing:
     def __init__(self, error: Exception) -> None:
         self._error = error
 
-    def write(self, bucket: StoredBucket, batch: PointBatch, payload: bytes, *rest: object) -> WriteOutcome:
-        raise self._error
+    def write_all(self, writes: Sequence[Write], /) -> list[WriteOutcome | Exception]:
+        return [self._error] * len(writes)
 
     def delete(self, bucket: BucketID, time_range: TimeRange, predicate: Predicate | None = None, /) -> None:
         raise self._error
@@ -128,20 +141,20 @@ class _Failing:
 def test_failures_of_the_store_are_told_with_the_references_words(house: House) -> None:
     broken = Ingest(_Failing(Internal("device failure while syncing")), house.clock)
     with pytest.raises(Internal, match=r"^unexpected error writing points to database: device failure while syncing$"):
-        broken.write(OPERATOR, BUCKET, b"m v=1", Precision.NS)
+        broken.write(Writing(OPERATOR, BUCKET, b"m v=1", Precision.NS))
     with pytest.raises(
         Internal, match=r"^unable to delete: device failure while syncing: device failure while syncing$"
     ):
         broken.delete(OPERATOR, BUCKET, TimeRange(0, 1), None)
     full = Ingest(_Failing(DeviceFull("no space left on device")), house.clock)
     with pytest.raises(DeviceFull, match=r"^no space left on device$"):
-        full.write(OPERATOR, BUCKET, b"m v=1", Precision.NS)
+        full.write(Writing(OPERATOR, BUCKET, b"m v=1", Precision.NS))
 
 
 def test_limits_of_lines_are_kept(house: House) -> None:
     narrow = Ingest(house.engine, house.clock, limits=ParseLimits(line_bytes_max=10))
     with pytest.raises(InvalidInput, match=r"line is too long: 11 > 10$"):
-        narrow.write(OPERATOR, BUCKET, b"m v=1234567", Precision.NS)
+        narrow.write(Writing(OPERATOR, BUCKET, b"m v=1234567", Precision.NS))
 
 
 @pytest.mark.parametrize(
@@ -176,7 +189,7 @@ def test_types_hold_across_the_parts_of_a_sparse_measurement(house: House) -> No
 
 def test_strings_of_any_length_where_the_limit_is_off(house: House) -> None:
     loose = Ingest(house.engine, house.clock, rules=PointRules(string_bytes_max=None))
-    loose.write(OPERATOR, BUCKET, b'm s="' + b"x" * 1_048_577 + b'" 1', Precision.NS)
+    loose.write(Writing(OPERATOR, BUCKET, b'm s="' + b"x" * 1_048_577 + b'" 1', Precision.NS))
     assert [len(row[4]) for row in house.rows()] == [1_048_577]
 
 
@@ -185,7 +198,7 @@ def test_keys_must_be_printable_where_that_is_asked_for(house: House, key: str) 
     write(house, f"{key} v=1 1")
     strict = Ingest(house.engine, house.clock, rules=PointRules(printable_keys=True))
     with pytest.raises(Unprocessable) as caught:
-        strict.write(OPERATOR, BUCKET, f"m,t=☃ v=2 2\n{key} v=3 3".encode(), Precision.NS)
+        strict.write(Writing(OPERATOR, BUCKET, f"m,t=☃ v=2 2\n{key} v=3 3".encode(), Precision.NS))
     assert caught.value.message == (
         f'failure writing points to database: partial write: key contains invalid unicode: "{key}" dropped=1'
     )
@@ -195,9 +208,9 @@ def test_keys_must_be_printable_where_that_is_asked_for(house: House, key: str) 
 def test_points_are_counted(house: House) -> None:
     metrics = Metrics()
     counting = Ingest(house.engine, house.clock, metrics=metrics)
-    counting.write(OPERATOR, BUCKET, b"m v=1 1\nm v=2 2", Precision.NS)
+    counting.write(Writing(OPERATOR, BUCKET, b"m v=1 1\nm v=2 2", Precision.NS))
     with pytest.raises(Unprocessable):
-        counting.write(OPERATOR, BUCKET, b"m v=3 3\nm v=1i 4\nm time=1 5", Precision.NS)
+        counting.write(Writing(OPERATOR, BUCKET, b"m v=3 3\nm v=1i 4\nm time=1 5", Precision.NS))
     assert metrics.registry.get_sample_value("storage_writer_ok_points_sum") == 3
     assert metrics.registry.get_sample_value("storage_writer_dropped_points_sum") == 2
     assert metrics.registry.get_sample_value("storage_writer_ok_points_count") == 2

@@ -16,6 +16,7 @@ from fluxkeep.lineprotocol import parse
 from fluxkeep.logs import configure
 from fluxkeep.storage import Engine, StorageOptions, StoredBucket, WriteOutcome
 from fluxkeep.storage.files import Files
+from fluxkeep.storage.outcomes import Write
 
 configure("error")
 
@@ -57,6 +58,12 @@ def _value(type_: FieldType, value: FieldValue) -> str:
 
 def write(engine: Engine, points: Sequence[Point], bucket: StoredBucket = BUCKET, now: int = NOW) -> WriteOutcome:
     return write_lines(engine, lines_of(points), bucket, now)
+
+
+def one_write(points: Sequence[Point], bucket: StoredBucket = BUCKET, now: int = NOW) -> Write:
+    """A write as `Engine.write_all` takes it."""
+    payload = lines_of(points)
+    return Write(bucket, parse(payload, precision=Precision.NS, now_ns=now).batch, payload, Precision.NS, now)
 
 
 def write_lines(engine: Engine, payload: bytes, bucket: StoredBucket = BUCKET, now: int = NOW) -> WriteOutcome:

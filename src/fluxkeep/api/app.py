@@ -1,7 +1,8 @@
 """The application: from a request to an answer, for every path.
 
     request ──▶ gate (who is it) ──▶ router (which endpoint) ──▶ body (bounded)
-            ──▶ handler, on the loop or on a thread ──▶ answer, packed or streamed
+            ──▶ handler, on the loop or on a thread, alone or together with others
+            ──▶ answer, packed or streamed
 
 Spoken to by the server through RSGI (`docs/adr/0010-http-server.md`); tests
 hand an `Incoming` to `respond`. Errors become answers here, through
@@ -34,6 +35,7 @@ from fluxkeep.api.limits import Limits
 from fluxkeep.api.pool import WorkerPool
 from fluxkeep.api.responses import COMPATIBLE_VERSION, Stream
 from fluxkeep.api.routing import Match, Router
+from fluxkeep.api.together import BODY_BYTES_MAX, Together
 from fluxkeep.api.turns import Turns
 from fluxkeep.api.uploads import Upload, buffered
 from fluxkeep.api.urls import parse_query
@@ -133,6 +135,11 @@ class Application:
         self._figures = Figures(metrics)
         self._metrics = metrics
         self._pool = WorkerPool(self.limits.threads_max, self.limits.waiting_max)
+        self._groups = {
+            endpoint.path: Together(self._pool, endpoint.group, self.limits.waiting_max)
+            for endpoint in endpoints
+            if endpoint.group is not None
+        }
         self._queries = Turns(self.limits.queries_max, self.limits.queries_waiting_max)
         self._log = get_logger("api")
         self._seldom = Seldom()
@@ -253,6 +260,10 @@ class Application:
             response = await self._watched(request, endpoint, call)
         elif endpoint.runs is Runs.LOOP:
             response = endpoint.handler(call)
+        elif (
+            len(body) <= BODY_BYTES_MAX and endpoint.path in self._groups and "content-encoding" not in request.headers
+        ):
+            response = await self._groups[endpoint.path].run(call)
         else:
             response = await self._pool.run(endpoint.handler, call)
         if endpoint.packs:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import enum
 import io
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import IO
 
@@ -94,6 +94,8 @@ class Call:
 
 
 Handler = Callable[[Call], Response]
+# Calls of several clients at once; for each its answer or the error that is to become one.
+Group = Callable[[Sequence[Call]], Sequence[Response | Exception]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,6 +112,7 @@ class Endpoint:
         watches: The handler, on the pool, asks `call.gone`; costs a task a request.
         streams: The handler, on the pool, reads `call.upload` itself, of whatever length; it checks
             the caller first.
+        group: Does for several small requests at once what the handler does for one.
     """
 
     method: str
@@ -123,3 +126,4 @@ class Endpoint:
     packs: bool = False
     watches: bool = False
     streams: bool = False
+    group: Group | None = None

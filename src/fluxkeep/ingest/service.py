@@ -11,7 +11,8 @@ Source: http-api.md §6, §7.1, §9.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 from fluxkeep.access.decisions import Access
@@ -21,11 +22,11 @@ from fluxkeep.datamodel.predicates import Predicate
 from fluxkeep.datamodel.timerange import TimeRange
 from fluxkeep.errors import Forbidden, Internal, InvalidInput, Unprocessable
 from fluxkeep.ids import BucketID
-from fluxkeep.ingest.partial import PointRules, inspect, refusal_text
+from fluxkeep.ingest.partial import Findings, PointRules, inspect, refusal_text
 from fluxkeep.instants import Precision
 from fluxkeep.lineprotocol import ParseLimits, SeriesMemory, encode, parse
 from fluxkeep.metrics import Metrics
-from fluxkeep.storage.outcomes import StoredBucket, WriteOutcome
+from fluxkeep.storage.outcomes import StoredBucket, Write, WriteOutcome
 from fluxkeep.storage.write_plan import retention_bound
 from fluxkeep.tenancy.values import Bucket
 
@@ -33,22 +34,38 @@ from fluxkeep.tenancy.values import Bucket
 class Store(Protocol):
     """What ingest needs of the store; see `storage.engine.Engine`."""
 
-    def write(
-        self,
-        bucket: StoredBucket,
-        batch: PointBatch,
-        payload: bytes,
-        precision: Precision,
-        now_ns: int,
-        refused: Iterable[int] = (),
-        /,
-    ) -> WriteOutcome:
-        """Keep the points but those in `refused`; durable on return."""
+    def write_all(self, writes: Sequence[Write], /) -> list[WriteOutcome | Exception]:
+        """Keep the points but those refused; durable on return."""
         ...
 
     def delete(self, bucket: BucketID, time_range: TimeRange, predicate: Predicate | None = None, /) -> None:
         """Forget the points; durable on return."""
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class Writing:
+    """What a caller wants to have written.
+
+    Attributes:
+        access: The caller's.
+        bucket: Where to.
+        body: Line protocol, unpacked.
+        precision: Unit of its timestamps.
+    """
+
+    access: Access
+    bucket: Bucket
+    body: bytes
+    precision: Precision
+
+
+@dataclass(frozen=True, slots=True)
+class _Checked:
+    """A body that can be stored, and what is refused of it before."""
+
+    write: Write
+    findings: Findings
 
 
 class Ingest:
@@ -88,14 +105,8 @@ class Ingest:
         if not access.allows(bucket.to_write):
             raise Forbidden("insufficient permissions for write")
 
-    def write(self, access: Access, bucket: Bucket, body: bytes, precision: Precision) -> None:
+    def write(self, writing: Writing) -> None:
         """Store the points of a body; durable on return. Writing the same again changes nothing.
-
-        Args:
-            access: The caller's.
-            bucket: Where to.
-            body: Line protocol, unpacked.
-            precision: Unit of its timestamps.
 
         Raises:
             Forbidden: No write permission; the body has not been looked at.
@@ -106,12 +117,33 @@ class Ingest:
 
         Source: http-api.md §6.2, §6.4, §6.5.
         """
-        self.require_write(access, bucket)
-        now = self._clock.now_ns()
-        parsed = parse(body, precision=precision, now_ns=now, limits=self._limits, memory=self._memory)
-        if parsed.error_count:
-            raise InvalidInput(parsed.report)
-        self._store_points(bucket, parsed.batch, body, precision, now)
+        (error,) = self.write_all([writing])
+        if error is not None:
+            raise error
+
+    def write_all(self, writings: Sequence[Writing]) -> list[Exception | None]:
+        """Store the points of several bodies, in this order, with one sync for all; durable on return.
+
+        Returns:
+            For each the error that `write` would raise.
+
+        Raises:
+            Unavailable: No room; of all of them nothing is stored.
+        """
+        errors: list[Exception | None] = [None] * len(writings)
+        checked: dict[int, _Checked] = {}
+        for number, writing in enumerate(writings):
+            try:
+                found = self._check(writing)
+            except Exception as error:  # noqa: BLE001  # its own writer's
+                errors[number] = error
+                continue
+            if found is not None:
+                checked[number] = found
+        outcomes = self._store.write_all([one.write for one in checked.values()]) if checked else []
+        for (number, one), outcome in zip(checked.items(), outcomes, strict=True):
+            errors[number] = self._told(one, outcome)
+        return errors
 
     def write_points(self, access: Access, bucket: Bucket, batch: PointBatch) -> None:
         """Store points that did not come as lines, as `to()` makes them; otherwise like `write`.
@@ -120,26 +152,38 @@ class Ingest:
             InvalidInput: Line protocol, in which points are kept, cannot spell them.
         """
         self.require_write(access, bucket)
-        body = encode(batch)
-        now = self._clock.now_ns()
         # Parsed again so that ordinals and columns are those of the text that is kept.
-        parsed = parse(body, precision=Precision.NS, now_ns=now, memory=self._memory)
-        self._store_points(bucket, parsed.batch, body, Precision.NS, now)
+        self.write(Writing(access, bucket, encode(batch), Precision.NS))
 
-    def _store_points(self, bucket: Bucket, batch: PointBatch, body: bytes, precision: Precision, now: int) -> None:
+    def _check(self, writing: Writing) -> _Checked | None:
+        """Parse a body and apply the rules; None where there is no point in it."""
+        self.require_write(writing.access, writing.bucket)
+        now = self._clock.now_ns()
+        parsed = parse(writing.body, precision=writing.precision, now_ns=now, limits=self._limits, memory=self._memory)
+        if parsed.error_count:
+            raise InvalidInput(parsed.report)
+        batch = parsed.batch
         if not batch.measurements:
-            return
+            return None
+        bucket = writing.bucket
         stored = StoredBucket(bucket.id, bucket.retention_ns, bucket.shard_group_ns)
         findings = inspect(batch, self._rules, retention_bound(stored, now))
-        try:
-            outcome = self._store.write(stored, batch, body, precision, now, findings.refused.tolist())
-        except Internal as error:
-            raise Internal(f"unexpected error writing points to database: {error.message}") from error
+        write = Write(stored, batch, writing.body, writing.precision, now, findings.refused.tolist())
+        return _Checked(write, findings)
+
+    def _told(self, checked: _Checked, outcome: WriteOutcome | Exception) -> Exception | None:
+        """Count what became of a write, and say what its writer is to know."""
+        if isinstance(outcome, Internal):
+            error = Internal(f"unexpected error writing points to database: {outcome.message}")
+            error.__cause__ = outcome
+            return error
+        if isinstance(outcome, Exception):
+            return outcome
+        write = checked.write
         self._metrics.points_written.observe(outcome.accepted)
-        self._metrics.points_refused.observe(batch.point_count - outcome.accepted)
-        text = refusal_text(stored, findings, outcome.refusals)
-        if text is not None:
-            raise Unprocessable(text)
+        self._metrics.points_refused.observe(write.batch.point_count - outcome.accepted)
+        text = refusal_text(write.bucket, checked.findings, outcome.refusals)
+        return None if text is None else Unprocessable(text)
 
     def delete(self, access: Access, bucket: Bucket, time_range: TimeRange, predicate: Predicate | None) -> None:
         """Delete the points of a range, all fields of the series that match; durable on return, idempotent.

@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 
 from fluxkeep.clock import Clock
 from fluxkeep.datamodel.points import PointBatch
@@ -36,18 +37,20 @@ from fluxkeep.storage.compaction import compact, plan_compaction
 from fluxkeep.storage.file_cache import FileCache
 from fluxkeep.storage.files import DeviceFailure, Files, Locked, SystemFiles, device_errors
 from fluxkeep.storage.flush import data_path, flush_rows, series_path
+from fluxkeep.storage.frames import LogWriter
 from fluxkeep.storage.manifest import Edit, FileEntry, ShardEntry, tombstone_entry
 from fluxkeep.storage.memtable import Chunk, Memtable, Partition
 from fluxkeep.storage.moving import ShardMoves
-from fluxkeep.storage.outcomes import StoredBucket, WriteOutcome
+from fluxkeep.storage.outcomes import StoredBucket, Write, WriteOutcome
 from fluxkeep.storage.reader import StoreReader
 from fluxkeep.storage.replay import Decoder, replay
 from fluxkeep.storage.settings import StorageOptions
 from fluxkeep.storage.shards import Shard, group_duration
-from fluxkeep.storage.sources import MeasurementSnapshot, ShardSources, memory_sources
+from fluxkeep.storage.snapshots import sources_of
+from fluxkeep.storage.sources import MeasurementSnapshot, ShardSources
 from fluxkeep.storage.tombstones import Tombstone
 from fluxkeep.storage.transfer import Replacement, remove_received
-from fluxkeep.storage.wal import Ticket, Wal, pack_payload, pack_record
+from fluxkeep.storage.wal import PackedPayload, Ticket, Wal, pack_payload, pack_record
 from fluxkeep.storage.worker import Worker
 from fluxkeep.storage.write_plan import WritePlan, entering_rows, plan_write, retention_bound, times_of
 
@@ -62,6 +65,14 @@ class _Sealed:
     memtable: Memtable
     sequence: int
     nbytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Begun:
+    """A write in the log, and in the memtable without being seen there."""
+
+    ticket: Ticket
+    entered: Sequence[tuple[Partition, Chunk]]
 
 
 class Engine(ShardMoves):
@@ -156,25 +167,58 @@ class Engine(ShardMoves):
             DeviceFull: No space for the log.
             DeviceFailure: The device failed; the points may be found after a restart.
         """
-        packed = pack_payload(payload, self._options.wal_compression_level)
-        already = np.array(sorted(set(refused)), np.uint32)
-        bound = retention_bound(bucket, now_ns)
+        (outcome,) = self.write_all([Write(bucket, batch, payload, precision, now_ns, tuple(refused))])
+        if isinstance(outcome, Exception):
+            raise outcome
+        return outcome
+
+    def write_all(self, writes: Sequence[Write]) -> list[WriteOutcome | Exception]:
+        """Store several writes, one after the other, with one sync for all; durable and visible on return.
+
+        Returns:
+            For each what became of it, or the error because of which nothing did; see `write`.
+
+        Raises:
+            Unavailable: Of all of them nothing is stored.
+        """
+        level = self._options.wal_compression_level
+        prepared = [(w, pack_payload(w.payload, level), np.array(sorted(set(w.refused)), np.uint32)) for w in writes]
+        outcomes: list[WriteOutcome | Exception] = []
+        begun: dict[int, _Begun] = {}
         with self._settled:
             self._admit()
-            self._ensure_shards(bucket, batch, bound)
-            plan = plan_write(bucket, batch, already, bound, self._catalog.shards_of(bucket.id), self._catalog.types)
-            if not plan.accepted:
-                return WriteOutcome(0, plan.refusals)
-            sequence = self._sequence
-            record = pack_record(bucket.id, precision.value, now_ns, plan.refused, packed)
-            ticket = self._wal.append(sequence, record)
-            self._sequence += 1
-            entered = self._enter(plan)
-            self._in_flight += 1
-        self._make_durable(ticket, entered)
+            for number, (write, packed, refused) in enumerate(prepared):
+                try:
+                    outcome, under_way = self._begin(write, packed, refused)
+                except Exception as error:  # noqa: BLE001  # its own writer's; the others' writes are under way
+                    outcomes.append(error)
+                    continue
+                outcomes.append(outcome)
+                if under_way is not None:
+                    begun[number] = under_way
+            self._in_flight += len(begun)
+        failures = self._make_durable(list(begun.values()))
+        for number, under_way in begun.items():
+            outcomes[number] = failures.get(under_way.ticket.log, outcomes[number])
         if self._memtable_bytes > self._options.memtable_flush_bytes and self._worker is not None:
             self._worker.wake()
-        return WriteOutcome(plan.accepted, plan.refusals)
+        return outcomes
+
+    def _begin(
+        self, write: Write, packed: PackedPayload, refused: npt.NDArray[np.uint32]
+    ) -> tuple[WriteOutcome, _Begun | None]:
+        """Put a write into the log, not durable, and into the memtable, invisible; the lock is held."""
+        bucket, bound = write.bucket, retention_bound(write.bucket, write.now_ns)
+        self._ensure_shards(bucket, write.batch, bound)
+        shards, types = self._catalog.shards_of(bucket.id), self._catalog.types
+        plan = plan_write(bucket, write.batch, refused, bound, shards, types)
+        outcome = WriteOutcome(plan.accepted, plan.refusals)
+        if not plan.accepted:
+            return outcome, None
+        record = pack_record(bucket.id, write.precision.value, write.now_ns, plan.refused, packed)
+        ticket = self._wal.append(self._sequence, record)
+        self._sequence += 1
+        return outcome, _Begun(ticket, self._enter(plan))
 
     def _admit(self) -> None:
         """Wait until the memtables have room and nobody waits for quiet; the lock is held."""
@@ -212,22 +256,35 @@ class Engine(ShardMoves):
             entered.append((partition, chunk))
         return entered
 
-    def _make_durable(self, ticket: Ticket, entered: Sequence[tuple[Partition, Chunk]]) -> None:
-        durable = False
+    def _make_durable(self, begun: Sequence[_Begun]) -> dict[LogWriter, Exception]:
+        """Sync the logs of writes and show what became durable; gives the logs that failed, and why."""
+        if not begun:
+            return {}
+        ends = {write.ticket.log: write.ticket.offset for write in begun}
+        durable: set[LogWriter] = set()
+        failures: dict[LogWriter, Exception] = {}
         try:
-            ticket.log.sync(ticket.offset)
-            durable = True
+            for log, end in ends.items():
+                try:
+                    log.sync(end)
+                    durable.add(log)
+                except FluxkeepError as error:
+                    failures[log] = error
         finally:
             with self._settled:
-                for partition, chunk in entered:
-                    partition.settle(chunk, durable=durable)
-                    self._memtable_bytes -= 0 if durable else chunk.nbytes
+                for write in begun:
+                    kept = write.ticket.log in durable
+                    for partition, chunk in write.entered:
+                        partition.settle(chunk, durable=kept)
+                        self._memtable_bytes -= 0 if kept else chunk.nbytes
                 self._last_write_ns = self._clock.monotonic_ns()
-                self._in_flight -= 1
+                self._in_flight -= len(begun)
                 if not self._in_flight:
                     self._settled.notify_all()
-                if not durable and self._wal.owns(ticket.log):
-                    self._wal.give_up_segment()
+                for log in ends.keys() - durable:
+                    if self._wal.owns(log):
+                        self._wal.give_up_segment()
+        return failures
 
     @contextmanager
     def _quiet(self) -> Iterator[None]:
@@ -265,7 +322,9 @@ class Engine(ShardMoves):
             for shard in self._catalog.shards_of(bucket).all():
                 if time_range.is_empty or not time_range.overlaps(shard.start, shard.stop - 1):
                     continue
-                for name, sources in self._sources(shard, time_range, measurement, tables, warnings).items():
+                for name, sources in sources_of(
+                    self._catalog, shard, time_range, measurement, tables, warnings
+                ).items():
                     found.setdefault(name, []).append(sources)
             snapshots = [MeasurementSnapshot(self._catalog.index(bucket, n), shards) for n, shards in found.items()]
         return snapshots, warnings
@@ -278,40 +337,6 @@ class Engine(ShardMoves):
             shard = partition.shard
             if measurement in (None, partition.measurement) and time_range.overlaps(shard.start, shard.stop - 1):
                 partition.arrange(self._options.sort_rows_min)
-
-    def _sources(
-        self,
-        shard: Shard,
-        time_range: TimeRange,
-        measurement: str | None,
-        tables: Sequence[Memtable],
-        warnings: list[str],
-    ) -> dict[str, ShardSources]:
-        stored = self._catalog.stored(shard)
-        partitions = [table.of_shard(shard.id) for table in tables]
-        names = set(stored).union(*({p.measurement for p in ps} for ps in partitions))
-        if measurement is not None:
-            names &= {measurement}
-        found: dict[str, ShardSources] = {}
-        for name in names:
-            files = []
-            for one in stored.get(name, ()):
-                if not time_range.overlaps(one.entry.first, one.entry.last):
-                    continue
-                if one.entry.id in self._catalog.corrupt:
-                    warnings.append(f"a damaged data file was left out: {self._catalog.corrupt[one.entry.id]}")
-                    continue
-                files.append(self._catalog.source(one, shard.bucket))
-            memory = [
-                source
-                for ps in partitions
-                for p in ps
-                if p.measurement == name
-                for source in memory_sources(*p.snapshot())
-            ]
-            if files or memory:
-                found[name] = ShardSources(shard, files, memory)
-        return found
 
     def _set_aside(self, error: Corruption) -> None:
         """Remember a file as damaged: later reads leave it out and say so."""

@@ -1,4 +1,4 @@
-"""What storage is told about a bucket, and what it says of a write.
+"""What storage is told about a bucket and a write, and what it says of one.
 
 Storage knows buckets by id and never makes texts for clients: a refusal is
 typed, and who answers the client words it.
@@ -8,11 +8,14 @@ Source: http-api.md §6.5.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
 from fluxkeep.datamodel.columns import FieldType
+from fluxkeep.datamodel.points import PointBatch
 from fluxkeep.ids import BucketID
+from fluxkeep.instants import Precision
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +32,27 @@ class StoredBucket:
     id: BucketID
     retention_ns: int = 0
     shard_group_ns: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Write:
+    """One write, as `Engine.write` takes it.
+
+    Attributes:
+        bucket: Where to.
+        batch: The payload's points.
+        payload: The line protocol that `batch` was parsed from, kept for replay.
+        precision: Unit of the payload's timestamps.
+        now_ns: Time of points that have none; retention counts from it.
+        refused: Ordinals of points that the caller has refused itself.
+    """
+
+    bucket: StoredBucket
+    batch: PointBatch
+    payload: bytes
+    precision: Precision
+    now_ns: int
+    refused: Sequence[int] = ()
 
 
 @dataclass(frozen=True, slots=True)

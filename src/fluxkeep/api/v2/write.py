@@ -8,15 +8,18 @@ Source: http-api.md §6, §27.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from starlette.responses import Response
 
 from fluxkeep.api.compression import unpack
 from fluxkeep.api.endpoint import Call, Endpoint, Style
 from fluxkeep.api.resolving import resolve_org
 from fluxkeep.api.responses import no_content
+from fluxkeep.api.together import each
 from fluxkeep.errors import InvalidInput, NotFound
 from fluxkeep.ids import BucketID, OrgID
-from fluxkeep.ingest import Ingest
+from fluxkeep.ingest import Ingest, Writing
 from fluxkeep.instants import Precision
 from fluxkeep.tenancy.snapshot import Directory, Snapshot
 from fluxkeep.tenancy.values import Bucket
@@ -31,7 +34,7 @@ def endpoints(ingest: Ingest, directory: Directory, *, body_bytes_max: int) -> l
         body_bytes_max: Of an unpacked body.
     """
 
-    def write(call: Call) -> Response:
+    def asked(call: Call) -> Writing:
         precision = Precision.parse(call.first("precision") or "")
         name = call.first("bucket")
         if name is None:
@@ -41,12 +44,17 @@ def endpoints(ingest: Ingest, directory: Directory, *, body_bytes_max: int) -> l
         bucket = _resolve_bucket(tenancy, org.id, name)
         ingest.require_write(call.access, bucket)
         body = unpack(call.body, call.headers.get("content-encoding", ""), body_bytes_max)
-        ingest.write(call.access, bucket, body, precision)
+        return Writing(call.access, bucket, body, precision)
+
+    def write(call: Call) -> Response:
+        ingest.write(asked(call))
         return no_content()
 
-    return [
-        Endpoint(method="POST", path="/api/v2/write", handler=write, style=Style.C, needs="write:buckets@org/bucket")
-    ]
+    def group(calls: Sequence[Call]) -> list[Response | Exception]:
+        return each(calls, asked, ingest.write_all)
+
+    needs = "write:buckets@org/bucket"
+    return [Endpoint(method="POST", path="/api/v2/write", handler=write, group=group, style=Style.C, needs=needs)]
 
 
 def _resolve_bucket(tenancy: Snapshot, org_id: OrgID, name: str) -> Bucket:
