@@ -11,10 +11,11 @@ from __future__ import annotations
 
 import importlib
 import os
+import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import click
 
@@ -23,7 +24,8 @@ from fluxkeep.cli.version import SERVER_LINE
 from fluxkeep.config.options import OPTIONS, Option
 from fluxkeep.config.settings import load
 from fluxkeep.config.values import Kind
-from fluxkeep.errors import FluxkeepError
+from fluxkeep.errors import FluxkeepError, InvalidInput
+from fluxkeep.instants import format_go_duration
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
@@ -57,8 +59,7 @@ class _ServerCommand(click.Command):
                 flags["key-name"] = value if equals else queue.pop(0) if queue else ""
                 continue
             if not arg.startswith("--") or name not in OPTIONS:
-                kind = "flag" if arg.startswith("--") else "shorthand flag"
-                raise click.UsageError(f"unknown {kind}: {arg.partition('=')[0]}")
+                raise click.UsageError(_unknown_flag(arg.partition("=")[0]))
             if not equals:
                 if OPTIONS[name].kind is Kind.BOOLEAN:
                     value = "true"
@@ -156,6 +157,10 @@ def print_config(flags: dict[str, str]) -> None:
     click.echo('Command "print-config" is deprecated, use the influx-cli command server-config instead', err=True)
     key = flags.pop("key-name", "")
     shown = load(flags, os.environ, Path.cwd()).shown()
+    for name, option in OPTIONS.items():
+        # The API tells these in nanoseconds, this command as text.
+        if option.kind is Kind.DURATION:
+            shown[name] = format_go_duration(cast("int", shown[name]))
     if key and key not in shown:
         raise CommandFailed(f'failed to print config: key "{key}" not found in config')
     if key:
@@ -176,13 +181,43 @@ def main(args: Sequence[str] | None = None) -> Any:
     try:
         influxd.main(args=list(args) if args is not None else None, prog_name="influxd", standalone_mode=False)
     except click.ClickException as error:
-        _fail(error.format_message(), hint=True)
-    except CommandFailed as error:
+        _fail(_in_its_words(error, sys.argv[1:] if args is None else args), hint=True)
+    except (CommandFailed, InvalidInput) as error:
         _fail(str(error), hint=True)
     except FluxkeepError as error:
         _fail(error.message, hint=False)
     except (KeyboardInterrupt, click.Abort):
         sys.exit(130)
+
+
+def _unknown_flag(spelled: str) -> str:
+    return (
+        f"unknown flag: {spelled}"
+        if spelled.startswith("--")
+        else f"unknown shorthand flag: '{spelled[1:2]}' in {spelled}"
+    )
+
+
+def _in_its_words(error: click.ClickException, args: Sequence[str]) -> str:
+    """What is wrong with the usage, as the reference says it."""
+    path = error.ctx.command_path if isinstance(error, click.UsageError) and error.ctx else "influxd"
+    match error:
+        case click.NoSuchCommand():
+            return f'unknown command "{error.command_name}" for "{path}"'
+        case click.NoSuchOption():
+            return _unknown_flag(error.option_name)
+        case click.BadOptionUsage():
+            return f"flag needs an argument: {error.option_name}"
+        case click.MissingParameter() if error.ctx:
+            words = [arg.partition("=")[0] for arg in args]
+            needed = [p for p in error.ctx.command.params if p.required and not set(p.opts) & set(words)]
+            names = ", ".join('"' + max(p.opts, key=len).lstrip("-") + '"' for p in needed)
+            return f"required flag(s) {names} not set"
+        case _:
+            message = error.format_message()
+            # The library keeps the words themselves to its sentence.
+            stray = re.match(r"Got unexpected extra arguments? \((\S+?)[ )]", message)
+            return f'unknown command "{stray[1]}" for "{path}"' if stray else message
 
 
 def _fail(message: str, *, hint: bool) -> None:
