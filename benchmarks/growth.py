@@ -1,20 +1,21 @@
 """How the store behaves as it grows: points in steps, series by the hundred thousand, memory per series.
 
-    python -m benchmarks.growth [--points 10000000] [--hosts 1000 100000] [--series 1000000]
+    python -m benchmarks.growth [--points 50000000] [--hosts 1000 100000] [--series 1000000] [--steady 20000000]
 
 Lines of `cpu` data (10 values each) through the parser and the engine, one writer, every request synced, flush
 and compaction beside it. After each eighth, quarter, half and the whole: the rate of that step, what it takes on
-the device and in memory, and median times at the Reader once nothing is left to merge. A query of one host
-should not grow, a scan of everything grow as the data does. Then so many series of one point each, for the
-memory that a series takes. With 50 000 000 points it takes about ten minutes.
+the device and in memory, and the least time of some at the Reader once nothing is left to merge. A query of one
+host should not grow, a scan of everything grow as the data does. Then so many series of one point each, for the
+memory that a series takes; and so many lines without a pause, a row for each tenth, for the rate beside flush
+and compaction as the data grows. Making the lines is neither in the rate nor in the processor time.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import gc
 import itertools
-import statistics
 import tempfile
 import time
 from collections.abc import Callable
@@ -94,7 +95,7 @@ def points(total: int, hosts: int, rounds: int) -> None:
                 pass
             files = [path for path in Path(folder).rglob("*.parquet") if ".series." not in path.name]
             size = sum(path.stat().st_size for path in Path(folder).rglob("*.parquet"))
-            times = "".join(f"{median_ms(ask, rounds):>10.2f} ms" for ask in asked.values())
+            times = "".join(f"{least_ms(ask, rounds):>10.2f} ms" for ask in asked.values())
             print(
                 f"{written * VALUES:>12,} {(written - began) / busy:>9,.0f} {resident_mb():>6.0f}"
                 f" {size / written / VALUES:>8.3f} {len(files):>6}{times}",
@@ -103,14 +104,14 @@ def points(total: int, hosts: int, rounds: int) -> None:
         engine.close()
 
 
-def median_ms(ask: Callable[[], object], rounds: int) -> float:
+def least_ms(ask: Callable[[], object], rounds: int) -> float:
     ask()
     times = []
     for _ in range(rounds):
         start = time.perf_counter()
         ask()
         times.append((time.perf_counter() - start) * 1e3)
-    return statistics.median(times)
+    return min(times)
 
 
 def series(count: int) -> None:
@@ -137,8 +138,55 @@ def series(count: int) -> None:
         print(f"memory {held - before:.0f} MB, {(held - before) * 1024 * 1024 / count:.0f} bytes a series")
         one = Compare("process", Op.EQ, f"process_{count // 2}")
         reader = engine.reader(BUCKET.id)
-        print(f"one of them by a tag: {median_ms(lambda: scan(reader, ScanRequest(predicate=one)), 5):.1f} ms")
+        print(f"one of them by a tag: {least_ms(lambda: scan(reader, ScanRequest(predicate=one)), 5):.1f} ms")
         engine.close()
+
+
+def steady(total: int) -> None:
+    """Print a row for each tenth of so many lines, written one request after the other."""
+    source = cpu_lines(total)
+    with tempfile.TemporaryDirectory(prefix="growth-") as folder:
+        engine = Engine(Path(folder), SystemClock(), StorageOptions())
+        memory = SeriesMemory()
+        print(f"\n{total:,} lines without a pause, 1,000 series of 10 fields")
+        print(
+            f"{'lines':>12} {'lines/s':>9} {'CPU s/M':>8} {'p50 ms':>7} {'p99 ms':>7} {'most ms':>8} {'MB':>6}"
+            f" {'B/value':>8} {'log MB':>7} {'files':>6}"
+        )
+        written = 0
+        while written < total:
+            began, cpu, waits = written, time.process_time(), list[float]()
+            while written < min(began + total // 10, total):
+                making = time.thread_time()
+                chunk = b"".join(itertools.islice(source, BATCH))
+                cpu += time.thread_time() - making
+                start = time.perf_counter()
+                batch = parse(chunk, precision=Precision.NS, now_ns=START_NS, memory=memory).batch
+                engine.write(BUCKET, batch, chunk, Precision.NS, START_NS)
+                waits.append(time.perf_counter() - start)
+                written += batch.point_count
+            cpu = time.process_time() - cpu
+            done = written - began
+            rate = done / sum(waits)
+            waits.sort()
+            size, files = taken(Path(folder), "*.parquet")
+            log, _ = taken(Path(folder), "*.wal")
+            print(
+                f"{written:>12,} {rate:>9,.0f} {cpu / done * 1e6:>8.2f} {waits[len(waits) // 2] * 1e3:>7.1f}"
+                f" {waits[len(waits) * 99 // 100] * 1e3:>7.1f} {waits[-1] * 1e3:>8.0f} {resident_mb():>6.0f}"
+                f" {size / written / VALUES:>8.3f} {log / 1e6:>7.0f} {files:>6}",
+                flush=True,
+            )
+        engine.close()
+
+
+def taken(folder: Path, pattern: str) -> tuple[int, int]:
+    """Bytes and number of the files that are there; the engine may remove some meanwhile."""
+    sizes: list[int] = []
+    for path in folder.rglob(pattern):
+        with contextlib.suppress(FileNotFoundError):
+            sizes.append(path.stat().st_size)
+    return sum(sizes), len(sizes)
 
 
 def main() -> None:
@@ -146,6 +194,7 @@ def main() -> None:
     parser.add_argument("--points", type=int, default=10_000_000)
     parser.add_argument("--hosts", type=int, nargs="*", default=[1_000, 100_000])
     parser.add_argument("--series", type=int, default=1_000_000)
+    parser.add_argument("--steady", type=int, default=0)
     parser.add_argument("--rounds", type=int, default=9)
     arguments = parser.parse_args()
     configure("error")
@@ -153,6 +202,8 @@ def main() -> None:
         points(arguments.points, hosts, arguments.rounds)
     if arguments.series:
         series(arguments.series)
+    if arguments.steady:
+        steady(arguments.steady)
 
 
 if __name__ == "__main__":

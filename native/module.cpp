@@ -1,6 +1,7 @@
-// What Python sees of the scanner: one function that takes bytes and gives columns.
+// What Python sees of the scanner: functions that take bytes and give columns.
 #include <nanobind/nanobind.h>
 #include <nanobind/ndarray.h>
+#include <nanobind/stl/vector.h>
 
 #include <deque>
 #include <memory>
@@ -169,15 +170,7 @@ nb::tuple column_of(Part& part, Column& column, Texts& texts) {
   return nb::make_tuple(nb::borrow(texts.get(part.fields[column.name].name)), static_cast<int>(column.type), values, valid);
 }
 
-nb::tuple scan(nb::bytes body, std::int64_t unit_ns, std::int64_t default_time_ns, std::size_t line_bytes_max,
-               std::size_t errors_max, std::size_t excerpt_bytes_max, SeriesMemory& memory) {
-  const std::shared_ptr<SeriesGeneration> known = memory.current();
-  Scanner scanner({body.c_str(), body.size()}, unit_ns, default_time_ns,
-                  {line_bytes_max, errors_max, excerpt_bytes_max}, *known);
-  {
-    nb::gil_scoped_release unlocked;
-    scanner.scan();
-  }
+nb::list parts_of(Scanner& scanner, SeriesMemory& memory) {
   Texts texts;
   nb::list parts;
   for (const std::unique_ptr<Part>& held : scanner.parts) {
@@ -194,12 +187,46 @@ nb::tuple scan(nb::bytes body, std::int64_t unit_ns, std::int64_t default_time_n
                                 to_numpy<std::int64_t>(part.time, part.rows),
                                 to_numpy<std::uint32_t>(part.line, part.rows), nb::tuple(columns)));
   }
+  return parts;
+}
+
+nb::tuple scan(nb::bytes body, std::int64_t unit_ns, std::int64_t default_time_ns, std::size_t line_bytes_max,
+               std::size_t errors_max, std::size_t excerpt_bytes_max, SeriesMemory& memory) {
+  const std::shared_ptr<SeriesGeneration> known = memory.current();
+  Scanner scanner(body.size(), unit_ns, {line_bytes_max, errors_max, excerpt_bytes_max}, *known);
+  {
+    nb::gil_scoped_release unlocked;
+    scanner.scan({body.c_str(), body.size()}, default_time_ns);
+  }
   nb::list errors;
   for (const LineError& error : scanner.errors) {
     errors.append(nb::make_tuple(error.line, nb::bytes(error.excerpt.data(), error.excerpt.size()), error.clipped,
                                  nb::bytes(error.reason.data(), error.reason.size())));
   }
-  return nb::make_tuple(parts, errors, scanner.error_count, known->id());
+  return nb::make_tuple(parts_of(scanner, memory), errors, scanner.error_count, known->id());
+}
+
+nb::tuple scan_all(std::vector<nb::bytes> bodies, std::int64_t unit_ns, std::vector<std::int64_t> default_times_ns,
+                   std::size_t line_bytes_max, SeriesMemory& memory) {
+  if (bodies.size() != default_times_ns.size()) throw nb::value_error("a time for each body");
+  std::vector<std::string_view> texts;
+  std::size_t bytes = 0;
+  for (const nb::bytes& body : bodies) {
+    texts.emplace_back(body.c_str(), body.size());
+    bytes += body.size();
+  }
+  const std::shared_ptr<SeriesGeneration> known = memory.current();
+  Scanner scanner(bytes, unit_ns, {line_bytes_max, 0, 0}, *known);
+  std::vector<std::uint32_t> ends;
+  ends.reserve(texts.size());
+  {
+    nb::gil_scoped_release unlocked;
+    for (std::size_t i = 0; i < texts.size(); ++i) {
+      scanner.scan(texts[i], default_times_ns[i]);
+      ends.push_back(scanner.points());
+    }
+  }
+  return nb::make_tuple(parts_of(scanner, memory), ends, known->id());
 }
 
 }  // namespace
@@ -211,4 +238,6 @@ NB_MODULE(_scanner, m) {
       .def("__len__", &SeriesMemory::size);
   m.def("scan", &scan, nb::arg("body"), nb::arg("unit_ns"), nb::arg("default_time_ns"), nb::arg("line_bytes_max"),
         nb::arg("errors_max"), nb::arg("excerpt_bytes_max"), nb::arg("memory"));
+  m.def("scan_all", &scan_all, nb::arg("bodies"), nb::arg("unit_ns"), nb::arg("default_times_ns"),
+        nb::arg("line_bytes_max"), nb::arg("memory"));
 }

@@ -65,25 +65,21 @@ bool in_range(std::int64_t time_ns) { return time_ns >= -time_max && time_ns <= 
 
 }  // namespace
 
-Scanner::Scanner(std::string_view body, std::int64_t unit_ns, std::int64_t default_time_ns, Limits limits,
-                 SeriesGeneration& known)
-    : begin_(body.data()),
-      end_(body.data() + body.size()),
-      unit_ns_(unit_ns),
-      default_time_ns_(default_time_ns),
-      limits_(limits),
-      known_(known),
-      counted_to_(body.data()),
-      raw_table_(256, none) {
-  // As many series as last time, but no more than the body can hold.
-  const std::size_t expected = std::min<std::size_t>(known.expected, body.size() / series_bytes_min);
+Scanner::Scanner(std::size_t bytes, std::int64_t unit_ns, Limits limits, SeriesGeneration& known)
+    : unit_ns_(unit_ns), limits_(limits), known_(known), raw_table_(256, none) {
+  // As many series as last time, but no more than the bodies can hold.
+  const std::size_t expected = std::min<std::size_t>(known.expected, bytes / series_bytes_min);
   while (raw_table_.size() < 2 * expected) raw_table_.resize(raw_table_.size() * 2, none);
   raw_series_.reserve(expected);
   raw_hashes_.reserve(expected);
 }
 
-void Scanner::scan() {
-  for (const char* p = begin_; p < end_;) {
+void Scanner::scan(std::string_view body, std::int64_t default_time_ns) {
+  end_ = body.data() + body.size();
+  default_time_ns_ = default_time_ns;
+  counted_to_ = body.data();
+  lines_before_ = 0;
+  for (const char* p = body.data(); p < end_;) {
     if (take_fast(p)) continue;
     const char* const stop = split(p);
     if (stop > p) take_exact(p, stop);

@@ -1,5 +1,8 @@
 // Line protocol to columns in one pass. No Python here: the caller may hold no lock.
 //
+// Bodies that were accepted one by one may be scanned one after the other into the same columns; what
+// each of them says is what it says alone.
+//
 // Two ways through a line. The *exact* way splits, scans and refuses byte by byte as the
 // reference does (http-api.md 6.3, 6.4) and is the only one that reports an error or meets a new
 // measurement, field or type. The *fast* way takes a line whose fields and types have been seen in
@@ -33,12 +36,15 @@ struct LineError {
 
 class Scanner {
  public:
-  // `body` must be followed by a NUL byte, as a Python bytes object is, and outlive the scanner.
-  // `known` must outlive what the scanner has found.
-  Scanner(std::string_view body, std::int64_t unit_ns, std::int64_t default_time_ns, Limits limits,
-          SeriesGeneration& known);
+  // `bytes` is what the bodies have together. `known` must outlive what the scanner has found.
+  Scanner(std::size_t bytes, std::int64_t unit_ns, Limits limits, SeriesGeneration& known);
 
-  void scan();
+  // Add what a body says behind what former ones said. It must be followed by a NUL byte, as a Python
+  // bytes object is, and outlive the scanner. Lines in errors are counted from its beginning.
+  void scan(std::string_view body, std::int64_t default_time_ns);
+
+  // Good points so far.
+  std::uint32_t points() const { return points_; }
 
   std::vector<std::unique_ptr<Part>> parts;
   std::vector<std::string> measurements;
@@ -102,16 +108,17 @@ class Scanner {
   std::size_t choose_columns(Part& part);
   std::uint32_t open_part(std::uint32_t measurement);
 
-  const char* const begin_;
-  const char* const end_;
   const std::int64_t unit_ns_;
-  const std::int64_t default_time_ns_;
   const Limits limits_;
   SeriesGeneration& known_;
 
+  // The body in hand.
+  const char* end_ = nullptr;
+  std::int64_t default_time_ns_ = 0;
+  const char* counted_to_ = nullptr;  // lines before this are in lines_before_
+
   std::uint32_t points_ = 0;
   std::uint64_t stamp_ = 0;
-  const char* counted_to_;  // lines before this are in lines_before_
   std::uint64_t lines_before_ = 0;
   std::uint32_t last_series_ = none;
   std::vector<std::uint32_t> touched_;  // columns that the fast way has written to in this line

@@ -11,8 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.lineprotocol.same import assert_same
 
+from fluxkeep.datamodel.point_rows import rows_of
+from fluxkeep.datamodel.points import PointBatch
 from fluxkeep.instants import Precision
-from fluxkeep.lineprotocol import ParseLimits, SeriesMemory, parse, pure
+from fluxkeep.lineprotocol import ParseLimits, SeriesMemory, parse, parse_together, pure
 
 NOW = 1_700_000_000_123_456_789
 
@@ -100,6 +102,32 @@ def test_with_series_known_from_earlier_requests(bodies: list[bytes], series_max
             parse(body, precision=Precision.NS, now_ns=NOW, memory=memory),
             pure.parse(body, precision=Precision.NS, now_ns=NOW),
         )
+
+
+def _rows(batch: PointBatch) -> list[tuple[Any, ...]]:
+    lines = [
+        int(i) for m in batch.measurements for f in m.fields for i in m.line[f.valid if f.valid is not None else ...]
+    ]
+    found = [(line, *row[:-1], repr(row[-1])) for line, row in zip(lines, rows_of(batch), strict=True)]
+    return sorted(found, key=lambda row: (row[0], row[2], row[3].value))
+
+
+@settings(max_examples=250, deadline=None)
+@given(st.lists(st.tuples(BODIES | SOUP, st.integers(0, 2**60)), max_size=5), PRECISIONS, st.integers(1, 8))
+def test_bodies_together_say_what_each_says_alone(
+    bodies: list[tuple[bytes, int]], precision: Precision, series_max: int
+) -> None:
+    memory = SeriesMemory(series_max)
+    for given_bodies in (bodies, bodies + bodies):
+        together = parse_together(given_bodies, precision=precision, memory=memory)
+        expected: list[tuple[Any, ...]] = []
+        first = 0
+        for (body, now_ns), end in zip(given_bodies, together.ends, strict=True):
+            alone = parse(body, precision=precision, now_ns=now_ns).batch
+            expected += [(line + first, *rest) for line, *rest in _rows(alone)]
+            assert end - first == alone.point_count
+            first = end
+        assert _rows(together.batch) == expected
 
 
 def test_known_series_come_back_as_the_same_objects() -> None:

@@ -32,3 +32,6 @@ def scan(
     excerpt_bytes_max: int,
     memory: SeriesMemory,
 ) -> tuple[list[Part], list[Error], int, int]: ...
+def scan_all(
+    bodies: list[bytes], unit_ns: int, default_times_ns: list[int], line_bytes_max: int, memory: SeriesMemory
+) -> tuple[list[Part], list[int], int]: ...

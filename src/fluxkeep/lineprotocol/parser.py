@@ -12,6 +12,7 @@ Source: http-api.md §6.3.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from fluxkeep.datamodel.columns import FieldType
@@ -112,6 +113,36 @@ def parse(
         tuple(make_error(*error) for error in errors),
         count,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class ParsedTogether:
+    """The good lines of several bodies as one batch: `ends[i]` counts those of the first i + 1 bodies."""
+
+    batch: PointBatch
+    ends: tuple[int, ...]
+
+
+def parse_together(
+    bodies: Sequence[tuple[bytes, int]], *, precision: Precision, memory: SeriesMemory | None = None
+) -> ParsedTogether:
+    """Parse bodies into one batch, in their order: small ones cost no more than a big one.
+
+    Args:
+        bodies: Lines, and the time of points without one, cut to the precision. What a body
+            says does not depend on the others; bad lines are left out.
+        precision: Unit of all timestamps.
+        memory: See `parse`.
+    """
+    unit = precision.value
+    parts, ends, generation = _scanner.scan_all(
+        [body for body, _ in bodies],
+        unit,
+        [now_ns // unit * unit for _, now_ns in bodies],
+        DEFAULT_LIMITS.line_bytes_max,
+        (SeriesMemory() if memory is None else memory).native,
+    )
+    return ParsedTogether(PointBatch(tuple(_batch(part, generation) for part in parts if len(part[3]))), tuple(ends))
 
 
 def _batch(part: _scanner.Part, generation: int) -> MeasurementBatch:

@@ -23,6 +23,7 @@ import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from fluxkeep.errors import Corruption, DeviceFull
 from fluxkeep.storage.files import DeviceFailure, Files, LogFile, device_errors
@@ -34,8 +35,7 @@ SEAL = 0
 _MARK_BYTES = struct.pack("<I", MARK)
 
 
-@dataclass(frozen=True, slots=True)
-class Frame:
+class Frame(NamedTuple):
     """One frame that verified."""
 
     offset: int
@@ -104,6 +104,7 @@ def read_log(data: bytes, magic: bytes, versions: Sequence[int], *, file: str) -
     durable = 0
     at = end = HEADER.size
     sealed = False
+    unpack, size = FRAME.unpack_from, FRAME.size
     while at < len(data):
         problem = _problem(data, at)
         if problem is not None:
@@ -114,11 +115,12 @@ def read_log(data: bytes, magic: bytes, versions: Sequence[int], *, file: str) -
             gaps.append((at, *problem))
             at = following
             continue
-        _, _, length, kind, sequence, known = FRAME.unpack_from(data, at)
-        durable = max(durable, known)
-        start = at + FRAME.size
+        _, _, length, kind, sequence, known = unpack(data, at)
+        if known > durable:
+            durable = known
+        start = at + size
         if kind == SEAL:
-            sealed, end = True, at + FRAME.size
+            sealed, end = True, start
             break
         frames.append(Frame(at, kind, sequence, data[start : start + length]))
         at = end = start + length + (-length % 8)

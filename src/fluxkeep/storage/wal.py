@@ -90,6 +90,21 @@ def pack_record(
     return b"".join((head, refused.astype("<u4").tobytes(), payload.body))
 
 
+def record_head(raw: bytes) -> tuple[int, int, int]:
+    """The number of the bucket, the precision in ns and the payload's plain size of what `pack_record` made.
+
+    Raises:
+        ValueError: Not such a record.
+    """
+    try:
+        bucket, precision_ns, _, size, _, _ = _RECORD.unpack_from(raw)
+    except struct.error as error:
+        raise ValueError(str(error)) from error
+    if not bucket:
+        raise ValueError("no bucket has the id 0")
+    return bucket, precision_ns, size
+
+
 def unpack_record(raw: bytes) -> PointsRecord:
     """Read back what `pack_record` made.
 
@@ -102,7 +117,10 @@ def unpack_record(raw: bytes) -> PointsRecord:
         refused = np.frombuffer(raw, "<u4", refused_count, _RECORD.size).astype(np.uint32)
         body = raw[start:]
         if codec == _ZSTD:
-            body = zstandard.ZstdDecompressor().decompress(body, max_output_size=size)
+            decompressor = getattr(_contexts, "decompressor", None)
+            if decompressor is None:
+                decompressor = _contexts.decompressor = zstandard.ZstdDecompressor()
+            body = decompressor.decompress(body, max_output_size=size)
         elif codec != _RAW:
             raise ValueError(f"unknown codec {codec}")
     except (struct.error, zstandard.ZstdError) as error:
