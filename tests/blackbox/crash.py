@@ -453,14 +453,16 @@ class Work:
 class CrashTest:
     """Cycles over data folders that follow each other."""
 
-    def __init__(self, folder: Path, seed: int, *, keep: bool = False) -> None:
+    def __init__(self, folder: Path, seed: int, *, keep: bool = False, long_every: int = 0) -> None:
         """Prepare.
 
         Args:
             folder: For data folders.
             seed: Of every choice but those of the scheduler.
             keep: Copy each data folder as it was found after the kill.
+            long_every: Every so manieth life is one of 1 to 3 s, rather than of tenths of one.
         """
+        self.long_every = long_every
         self.random = random.Random(seed)
         self.keep = keep
         self.folder = folder
@@ -537,7 +539,9 @@ class CrashTest:
         """One life from work to its end, and the look of the next."""
         work = Work(house, self.random, self.totals)
         kind = self.random.choices(("moment", "call", "stopping"), (46, 46, 8))[0]
-        if kind == "call":
+        if self.long_every and self.cycles % self.long_every == 0:
+            time.sleep(self.random.uniform(1, 3))
+        elif kind == "call":
             board = self.zygote.board
             board["kill_at"] = board["calls"] + self.random.randint(1, 90)
             until = time.monotonic() + 0.5
@@ -640,12 +644,13 @@ def main() -> int:
     parser.add_argument("--cycles", type=int, default=100)
     parser.add_argument("--seed", type=int, default=time.time_ns() & 0xFFFF)
     parser.add_argument("--folder", type=Path, help="where data folders are made; one with a loss stays there")
+    parser.add_argument("--long-every", type=int, default=0, help="every so manieth life is one of 1 to 3 s")
     parser.add_argument("--keep", action="store_true", help="keep each data folder as it was after its last kill")
     options = parser.parse_args()
     folder = options.folder or Path(tempfile.mkdtemp(prefix="crash-"))
     print(f"seed {options.seed}, data in {folder}", flush=True)
     began = time.monotonic()
-    test = CrashTest(folder / str(options.seed), options.seed, keep=options.keep)
+    test = CrashTest(folder / str(options.seed), options.seed, keep=options.keep, long_every=options.long_every)
     losses = 0
     try:
         test.run(options.cycles, progress=max(options.cycles // 40, 25))

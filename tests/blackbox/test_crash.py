@@ -15,7 +15,8 @@ SEED = int(os.environ.get("FLUXKEEP_CRASH_SEED", "1"))
 @pytest.mark.slow
 @pytest.mark.timeout(300 + 10 * CYCLES)
 def test_what_was_acknowledged_survives_and_nothing_else(tmp_path: Path) -> None:
-    test = CrashTest(tmp_path, SEED)
+    # Of the 100 lives 25 last 1 to 3 seconds.
+    test = CrashTest(tmp_path, SEED, long_every=4)
     try:
         test.run(CYCLES)
     finally:
