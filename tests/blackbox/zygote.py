@@ -285,7 +285,7 @@ def _watch(server: Any, board: Board) -> None:
     one = engine.Engine
     # Only a pass that drops something counts as one.
     for name, method in (
-        ("write_all", "write"),
+        ("write", "write_all"),
         ("delete", "delete"),
         ("flush", "_flush_sealed"),
         ("drop", "drop_bucket"),
