@@ -389,9 +389,19 @@ def test_one_h1_a_skip_link_and_a_title_everywhere(page: Page, house: dict[str, 
         page.one("heading", title.split(" · ")[0])
         assert page.driver.title == title
         assert page.js("return document.querySelectorAll('h1').length") == 1
+        assert page.js("return document.querySelector('header.top > h1').textContent") == title.split(" · ")[0]
     page.press(Keys.TAB)
     assert page.driver.switch_to.active_element.text == "Skip to content"
     page.press(Keys.ENTER)
     assert page.js("return document.activeElement.id") == "content"
+    for name in ("Buckets", "Members", "API Tokens"):
+        page.click("link", name)
+        page.wait(lambda: page.js("return document.activeElement.tagName") == "H1", "the heading has the focus")
+        page.wait(lambda: not page.js("return document.querySelector('[aria-busy=true]')"), "all is drawn")
+        assert page.driver.switch_to.active_element.text == name, "and keeps it when the page has come"
+    page.click("link", "Buckets")
+    page.click("link", "house")
+    page.one("heading", "house")
+    page.wait(lambda: page.driver.title == "house · house · fluxkeep", "a bucket's page is called as the bucket")
     with pytest.raises(NoSuchElementException):
         page.driver.find_element("css selector", "[style]:not(tr):not(ul):not(.uplot *)")

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 from selenium.webdriver.common.keys import Keys
 from tests.blackbox.process import Server, bucket_permission
-from tests.ui.page import SECRET_CHARACTERS, Page
+from tests.ui.page import SECRET_CHARACTERS, Page, busy_seconds, server_seconds
 
 pytestmark = pytest.mark.slow
 
@@ -101,12 +101,12 @@ def test_a_token_for_one_bucket(tokens: Page, house: dict[str, Any], bare: Serve
     page.gone("dialog")
 
     assert page.driver.find_elements("css selector", "[data-testid=row].fresh")
-    assert "Read house; write house" in _row(page, "Read house")
+    assert "Read house, write house" in _row(page, "Read house")
     assert bare.write(secret, "m v=1").status == 204
     assert bare.write(secret, "m v=1", bucket="other").status in (403, 404)
     page.click("button", "Refresh")
-    page.click("button", "Read house; write house")
-    page.one("dialog", "Read house; write house")
+    page.click("button", "Read house, write house")
+    page.one("dialog", "Read house, write house")
     everything = page.js(
         "const boxes = [...document.querySelectorAll('input, textarea')].map((e) => e.value);"
         "const kept = [localStorage, sessionStorage].map((s) => JSON.stringify({...s}));"
@@ -219,7 +219,7 @@ def test_a_custom_token_for_one_configuration_and_a_whole_group(
         {"action": "read", "resource": {"type": "telegrafs", "orgID": org, "id": ids["kitchen"]}},
         {"action": "write", "resource": {"type": "telegrafs", "orgID": org}},
     ]
-    assert asked["description"] == "Read kitchen; write all telegrafs"
+    assert asked["description"] == "Read kitchen, write all telegrafs"
     _put_away(page)
 
 
@@ -378,12 +378,11 @@ def test_last_use_and_rotation_are_told(tokens: Page, house: dict[str, Any], bar
     page.click("button", "Refresh")
     last = [th.text for th in page.all("columnheader")].index("Last used")
     assert _row(page, "unused").split("|")[last] == "never"
-    assert re.fullmatch(r"now|\d+ seconds? ago", _row(page, "|used").split("|")[last]), page.rows()
+    assert re.fullmatch(r"now|\d+ sec. ago", _row(page, "|used").split("|")[last]), page.rows()
     page.menu("Actions for used", "Rotate secret")
     page.click("button", "Rotate")
     _secret(page)
     _put_away(page)
-    page.click("button", "Refresh")
     page.menu("Actions for used", "Details")
     assert "The old secret works until the new one is first used, and 1 h after it" in page.one("dialog", "used").text
 
@@ -528,6 +527,33 @@ def test_details_show_all_and_take_permissions_away(tokens: Page, house: dict[st
     assert [p["action"] for p in left] == ["read"]
 
 
+def test_the_panel_of_a_token_switches_it(tokens: Page, house: dict[str, Any], bare: Server) -> None:
+    page = tokens
+    made = _make(bare, house, "gate", "write")
+    page.click("button", "Refresh")
+    page.menu("Actions for gate", "Details")
+    page.one("dialog", "gate")
+    page.click("switch", "Active: gate")
+    page.wait(lambda: page.one("switch", "Active: gate").get_attribute("aria-checked") == "false", "switched off")
+    assert "inactive" in page.one("dialog", "gate").text
+    assert bare.write(made["token"], "m v=1").status == 401
+    page.force("PATCH", "/api/v2/authorizations/", 500, "forced to fail")
+    page.click("switch", "Active: gate")
+    assert page.one("alert", "forced to fail").is_displayed(), "what went wrong is said in the panel"
+    page.click("switch", "Active: gate")
+    page.wait(lambda: page.one("switch", "Active: gate").get_attribute("aria-checked") == "true", "switched on")
+    page.gone("alert")
+    assert bare.write(made["token"], "m v=1").status == 204
+    page.press(Keys.ESCAPE)
+    page.gone("dialog")
+    page.menu("Actions for house's Token", "Details")
+    page.click("switch", "Active: house's Token")
+    page.one("dialog", "Deactivate this token?")
+    page.click("button", "Cancel")
+    page.one("dialog", "house's Token")
+    assert bare.ask("GET", "/api/v2/buckets", house["auth"]["token"]).status == 200
+
+
 def _people(server: Server, house: dict[str, Any], count: int) -> list[dict[str, Any]]:
     """Users, each with a token of the organization."""
     operator, org = house["auth"]["token"], house["org"]["id"]
@@ -604,19 +630,6 @@ def _other(value: Any, number: int) -> Any:
     return None if value is None else f"{value[:-8]}{number:08x}"
 
 
-def _busy_seconds(page: Page) -> float:
-    """Processor time of the page's main thread so far: what a machine that does nothing else needs at most."""
-    metrics = page.driver.execute_cdp_cmd("Performance.getMetrics", {})["metrics"]
-    return float(next(metric["value"] for metric in metrics if metric["name"] == "TaskDuration"))
-
-
-def _server_seconds(server: Server) -> float:
-    """Processor time of the server so far."""
-    assert server.process is not None
-    fields = Path(f"/proc/{server.process.pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-
 _KEYS = (
     "const done = arguments[0]; const box = document.querySelector('[data-filter]');"
     "const set = Object.getOwnPropertyDescriptor(HTMLInputElement.prototype, 'value').set;"
@@ -636,18 +649,18 @@ def test_ten_thousand_tokens_within_budget(page: Page, house: dict[str, Any], ba
     try:
         page.open("/me")
         page.one("heading", "My profile")
-        before = _busy_seconds(page), _server_seconds(bare)
+        before = busy_seconds(page), server_seconds(bare)
         page.js(
             "location.assign(arguments[0])",
             f"{page.base}/orgs/{house['org']['id']}/load-data/tokens?sort=description",
         )
         page.wait(lambda: page.rows()[:1] and "10,001 of 10,001" in page.text(), "all are listed", seconds=60)
-        browser, server = _busy_seconds(page) - before[0], _server_seconds(bare) - before[1]
+        browser, server = busy_seconds(page) - before[0], server_seconds(bare) - before[1]
         assert 0 < browser + server <= LIST_SECONDS_MAX, f"browser {browser:.2f} s, server {server:.2f} s"
 
-        before_keys = _busy_seconds(page)
+        before_keys = busy_seconds(page)
         page.driver.execute_async_script(_KEYS)
-        stroke = (_busy_seconds(page) - before_keys) / 5
+        stroke = (busy_seconds(page) - before_keys) / 5
         assert 0 < stroke <= KEYSTROKE_SECONDS_MAX, f"{stroke:.3f} s for a key"
     finally:
         page.driver.execute_cdp_cmd("Performance.disable", {})

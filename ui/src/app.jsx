@@ -172,6 +172,9 @@ export function App() {
   const query = Object.fromEntries(new URLSearchParams(url.split("?")[1] ?? ""));
   const route = match(path);
   const org = state.orgs?.find((one) => one.id === route?.params.orgID) ?? null;
+  const [named, setNamed] = useState("");
+  const heading = state.phase === "in" ? headingOf(route, org, named) : (TITLES[route?.name] ?? "");
+  const title = [heading, org?.name, "fluxkeep"].filter(Boolean).join(" · ");
 
   // Redirects: what the state of the session makes of the path.
   useEffect(() => {
@@ -188,19 +191,23 @@ export function App() {
 
   useEffect(() => {
     if (org) remember("org", org.id);
-    document.title = [route ? TITLES[route.name] : "Page not found", org?.name, "fluxkeep"].filter(Boolean).join(" · ");
-  }, [route?.name, org?.name]);
+    document.title = title;
+  }, [org?.id, title]);
   const shown = `${state.phase} ${path}`;
   const before = useRef(shown);
   const [spoken, setSpoken] = useState("");
+  const titled = useRef(title);
   useEffect(() => {
     // A page that was only just loaded leaves the focus at its beginning, before the link that skips to the content.
     const loaded = before.current.startsWith("starting");
     if (before.current !== shown && !loaded && !document.querySelector("dialog[open]")) document.querySelector("h1")?.focus({ preventScroll: true });
-    // A screen reader hears where it is even when the focus could not go to the heading.
-    if (before.current !== shown) setSpoken(document.title);
     before.current = shown;
   }, [shown]);
+  useEffect(() => {
+    // A screen reader hears where it is even when the focus could not go to the heading.
+    if (titled.current !== title) setSpoken(title);
+    titled.current = title;
+  }, [title]);
 
   const value = {
     api, me: state.me, orgs: state.orgs ?? [], org, flags: state.flags ?? {}, hint: state.hint ?? [], route, query, path,
@@ -209,7 +216,9 @@ export function App() {
       const orgs = await api.pages("/api/v2/orgs", "orgs");
       setState((old) => ({ ...old, orgs }));
     },
-    revived, warning, setWarning,
+    revived, warning, setWarning, heading,
+    /** What a page is about, where its route alone does not say: it then stands in the heading. */
+    setNamed,
     /** Says of a failure that it met nothing any more, when that is what it is. */
     isGone: (failure, what) => {
       if (failure.kind !== "gone") return false;
@@ -292,11 +301,19 @@ async function loadHint(api, me) {
   return [...own, ...tokens.filter((t) => t.status === "active").flatMap((t) => t.permissions.map((p) => ({ ...p, from: t.id })))];
 }
 
+/** Routes that are kept for pages which do not exist yet. */
+const isUnknown = (route) => !route || route.name === "explorer" || route.name === "tasks" || route.name === "dashboards";
+
+function headingOf(route, org, named) {
+  if (isUnknown(route)) return "Page not found";
+  if (route.params.orgID && !org) return "Organization not found or not visible to you";
+  return named || (TITLES[route.name] ?? "");
+}
+
 function pageOf(route, org, home) {
-  if (!route || route.name === "explorer" || route.name === "tasks" || route.name === "dashboards") {
+  if (isUnknown(route)) {
     return (
       <div class="state">
-        <h1 tabIndex={-1}>Page not found</h1>
         <p>Nothing is at this address.</p>
         <ul class="links">
           {home && <li><Link to={`/orgs/${home.id}/load-data/tokens`}>API tokens</Link></li>}
@@ -309,7 +326,6 @@ function pageOf(route, org, home) {
   if (route.params.orgID && !org) {
     return (
       <div class="state">
-        <h1 tabIndex={-1}>Organization not found or not visible to you</h1>
         <p>Choose another one above.</p>
       </div>
     );
@@ -326,5 +342,5 @@ function Lazy({ name }) {
   }, [name]);
   if (failed) return <div class="state" role="alert"><p>This page could not be loaded.</p><a href={location.href}>Reload</a></div>;
   const Part = part;
-  return Part ? <Part /> : <div class="state" aria-busy="true"><h1 tabIndex={-1} class="visually-hidden">{TITLES[name]}</h1><div class="skeleton" /></div>;
+  return Part ? <Part /> : <div class="state" aria-busy="true"><div class="skeleton" /></div>;
 }

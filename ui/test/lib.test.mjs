@@ -8,7 +8,7 @@ import { fluxString, influxqlIdentifier, parse, Tables } from "../src/lib/csv.js
 import { allAccessSet, allows, isGone, kindOf, operatorSet, spell, summary } from "../src/lib/perms.js";
 import { match, safeNext, withQuery } from "../src/lib/router.js";
 import { commandOf, filterRows, rowsOf } from "../src/lib/tokens.js";
-import { duration, parseDuration, relative } from "../src/lib/time.js";
+import { boundsOf, duration, parseDuration, relative, typedDuration } from "../src/lib/time.js";
 
 const vectors = JSON.parse(readFileSync(new URL("../../tests/access/vectors.json", import.meta.url)));
 
@@ -36,6 +36,9 @@ test("summaries are short", () => {
   assert.deepEqual(chips, [{ text: "RW a" }, { text: "R 3 buckets", title: "R b, R c, R d" }]);
   const types = ["tasks", "labels", "secrets", "views"].map((type) => ({ action: "read", resource: { type, orgID: "o" } }));
   assert.deepEqual(summary([...types, on("write", "a")]).map((c) => c.text), ["R all tasks", "R all labels", "R all secrets", "+2"]);
+  const narrow = summary([on("read", "raw-ingest"), on("write", "building-a"), ...types], 3, "", 16);
+  assert.deepEqual(narrow.map((c) => c.text), ["R raw-ingest", "+5"]);
+  assert.deepEqual(summary([on("read", "a-bucket-with-a-long-name")], 3, "", 16).map((c) => c.text), ["R a-bucket-with-a-long-name"]);
   const gone = summary([{ action: "read", resource: { type: "buckets", id: "0b00000000000001", orgID: "o" } }]);
   assert.equal(gone[0].text, "R deleted bucket 0b00…01");
 });
@@ -132,8 +135,12 @@ test("times and durations", () => {
   assert.equal(duration(0), "Forever");
   assert.equal(duration(7 * 86400 + 5400), "7 d 1 h 30 m");
   assert.equal(parseDuration("1h 30m"), 5400);
+  assert.equal(typedDuration(129_600), "1d12h");
+  for (const seconds of [3600, 90_061, 604_800, 31_536_000]) assert.equal(parseDuration(typedDuration(seconds)), seconds);
+  assert.deepEqual(boundsOf([10, 20, 40]), [10, 40]);
+  assert.deepEqual(boundsOf([10]), [-20, 40]);
   assert.equal(parseDuration("x"), null);
-  assert.equal(relative("2026-01-01T00:00:00Z", Date.parse("2026-01-01T00:03:10Z")), "3 minutes ago");
+  assert.equal(relative("2026-01-01T00:00:00Z", Date.parse("2026-01-01T00:03:10Z")), "3 min. ago");
   assert.equal(relative("2026-01-03T00:00:00Z", Date.parse("2026-01-01T00:00:00Z")), "in 2 days");
 });
 
@@ -144,7 +151,12 @@ test("what became of a write that was not wholly stored", () => {
     title: "Partly stored: 1 point was dropped, the others were stored",
     reason: 'field type conflict: input field "v" on measurement "m" is type string, already exists as type float',
     lines: [{ number: 3, line: 'm,t=a v="x y" 2', reason: "v is string here, and float in the bucket" }],
+    rest: 0,
   });
+  // More lines fit the reason than were dropped: which of them, only the server knows.
+  assert.deepEqual(partialReport(conflict, 'm v="a"\nm v="b"\nm v=1').lines, []);
+  const more = partialReport(conflict.replace("dropped=1", "dropped=3"), 'm v="a"\nm v="b"\nm v=1\nm v=2');
+  assert.deepEqual([more.lines.map((l) => l.number), more.rest], [[1, 2], 1]);
   const bound = "dropped because it violates a Retention Policy Lower Bound at 2026-01-01T00:00:00Z";
   const old = `${prefix}dropped 2 points outside retention policy of duration 1h0m0s - oldest point m,t=a b at 1970-01-01T00:00:00Z ${bound}, newest point m at 1970-01-01T00:00:01Z ${bound} dropped=2 for database: 0a for retention policy: autogen`;
   const told = partialReport(old, "m,t=a\\ b v=1 0\nm v=2 1", "s");

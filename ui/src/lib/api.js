@@ -124,6 +124,8 @@ export function createApi({ fetch = (...args) => globalThis.fetch(...args), slee
       const { authorizations } = await call("GET", full(`/api/v2/authorizations${query}`));
       return authorizations.map(blind);
     },
+    /** A new secret for a token; the answer holds it. */
+    renewToken: (id, how, wish) => call("POST", full(`/api/v2/authorizations/${id}/${how}`), { body: wish }),
     patchToken: async (id, change) => blind(await call("PATCH", full(`/api/v2/authorizations/${id}`), { body: change })),
     /** Pages of 100 until done. */
     async pages(path, member) {

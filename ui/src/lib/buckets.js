@@ -33,7 +33,8 @@ export function parseReport(message, text = "") {
 
 /**
  * What became of a write that was not wholly stored: {title, reason, lines}, or null when the message is of another kind.
- * The server gives one reason and a count; `lines` are those of the text that have what it names.
+ * The server gives one reason and a count; `lines` are those of the text that have what it names, and none where
+ * more have it than it dropped, because then nobody but the server knows which. `rest`: dropped points without a line.
  */
 export function partialReport(message, text, precision = "ns") {
   const found = /partial write: ([\s\S]*) dropped=(\d+)/.exec(message);
@@ -42,5 +43,7 @@ export function partialReport(message, text, precision = "ns") {
   const sent = pointsOf(text).length;
   const gone = `${dropped} point${dropped === 1 ? " was" : "s were"} dropped`;
   const title = dropped === 0 ? "Stored, but not all as it was written" : dropped >= sent ? `Nothing was stored: ${gone}` : `Partly stored: ${gone}, the others were stored`;
-  return { title, reason, lines: refusedLines(reason, text, precision) };
+  const fitting = refusedLines(reason, text, precision);
+  const lines = dropped > 0 && fitting.length > dropped ? [] : fitting;
+  return { title, reason, lines, rest: lines.length ? Math.max(0, dropped - lines.length) : 0 };
 }

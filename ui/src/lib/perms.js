@@ -73,13 +73,14 @@ export function stripped({ action, resource: { type, id, orgID } }) {
 }
 
 /**
- * What a token reaches, in few words: [{text, title}], at most `most` of them and a "+n" behind.
+ * What a token reaches, in few words: [{text, title}], at most `most` of them and a "+n" behind; after the first only
+ * as many as have `room` together, in characters.
  * Buckets come by name with R, W or RW, three and more alike by their number; other types by name of the type; the
  * standard kinds in words.
  */
-export function summary(permissions, most = 3, kind = "") {
+export function summary(permissions, most = 3, kind = "", room = Infinity) {
   if (kind === "Operator") return [{ text: "everything, everywhere" }];
-  if (kind === "All Access") return [{ text: "everything in its organization" }];
+  if (kind === "All Access") return [{ text: "its whole organization" }];
   const reach = new Map();
   const buckets = new Set();
   for (const { action, resource } of permissions) {
@@ -100,6 +101,11 @@ export function summary(permissions, most = 3, kind = "") {
     alike.set(key, [...(alike.get(key) ?? []), `${how} ${what}`]);
   }
   const chips = [...alike].flatMap(([how, texts]) => (texts.length > 2 ? [{ text: `${how} ${texts.length} buckets`, title: texts.join(", ") }] : texts.map((text) => ({ text }))));
-  if (chips.length <= most) return chips;
-  return [...chips.slice(0, most), { text: `+${chips.length - most}`, title: chips.slice(most).map((c) => c.text).join(", ") }];
+  let shown = 0;
+  for (let used = 0; shown < Math.min(most, chips.length); shown += 1) {
+    used += chips[shown].text.length;
+    if (shown > 0 && used > room) break;
+  }
+  if (chips.length <= shown) return chips;
+  return [...chips.slice(0, shown), { text: `+${chips.length - shown}`, title: chips.slice(shown).map((c) => c.text).join(", ") }];
 }

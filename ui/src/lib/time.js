@@ -20,6 +20,15 @@ export function duration(seconds) {
   return parts.join(" ");
 }
 
+/** Seconds as they are typed: "1d12h"; what `parseDuration` reads back. */
+export const typedDuration = (seconds) => (seconds ? duration(seconds).replaceAll(" ", "") : "");
+
+/** The bounds of a time axis in seconds: those of the times, half a minute around a single one. */
+export function boundsOf(times) {
+  const [first, last] = [times[0], times.at(-1)];
+  return first === last ? [first - 30, last + 30] : [first, last];
+}
+
 /** Seconds of a text such as "30d", "1h30m", "90 m"; null when it is none. */
 export function parseDuration(text) {
   const compact = text.replace(/\s+/g, "");
@@ -31,10 +40,10 @@ export function parseDuration(text) {
   return seconds;
 }
 
-/** How long before or after `now`: "3 minutes ago", "in 2 days". */
+/** How long before or after `now`: "3 min. ago", "in 2 days". */
 export function relative(iso, now = Date.now()) {
   const seconds = (new Date(iso).getTime() - now) / 1000;
-  const format = new Intl.RelativeTimeFormat("en", { numeric: "auto" });
+  const format = new Intl.RelativeTimeFormat("en", { numeric: "auto", style: "short" });
   for (const [unit, size] of [["year", 31557600], ["month", 2629800], ["day", 86400], ["hour", 3600], ["minute", 60]]) {
     if (Math.abs(seconds) >= size) return format.format(Math.trunc(seconds / size), unit);
   }

@@ -58,7 +58,7 @@ export function describe(permissions, names = {}) {
     (action === "read" ? read : write).push(what);
   }
   const parts = [read.length && `Read ${read.join(", ")}`, write.length && `${read.length ? "write" : "Write"} ${write.join(", ")}`];
-  const text = parts.filter(Boolean).join("; ");
+  const text = parts.filter(Boolean).join(", ");
   return text.length > 80 ? `${text.slice(0, 79)}…` : text;
 }
 

@@ -98,7 +98,8 @@ export function Shell({ children }) {
       <div class="main">
         <header class="top">
           <OrgSwitcher />
-          <div class="spacer" />
+          {/* The page's only h1; made anew with the page, so that it can get the focus once more. */}
+          <h1 key={page.path} tabIndex={-1} title={page.heading}>{page.heading}</h1>
           <Menu label={`Theme: ${theme}`} items={["System", "Light", "Dark"].map((name) => ({ label: `${name === theme ? "✓ " : ""}${name}`, onSelect: () => setTheme(name) }))}><Icon name="theme" /></Menu>
           <Menu label={`Time zone: ${tz}`} items={["Local", "UTC"].map((name) => ({ label: `${name === tz ? "✓ " : ""}${name}`, onSelect: () => setTz(name) }))}>{tz}</Menu>
           <Menu

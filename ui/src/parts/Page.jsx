@@ -20,13 +20,3 @@ export function State({ loading, error, onRetry, empty, children }) {
   }
   return empty ? <div class="state">{empty}</div> : children;
 }
-
-/** The page's only h1, focused on a change of route. */
-export function Title({ children, aside }) {
-  return (
-    <div class="title">
-      <h1 tabIndex={-1}>{children}</h1>
-      {aside}
-    </div>
-  );
-}

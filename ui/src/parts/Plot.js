@@ -1,7 +1,7 @@
 // A small time plot, loaded only where one is shown.
 
 import uPlot from "uplot";
-import { absolute } from "../lib/time.js";
+import { absolute, boundsOf } from "../lib/time.js";
 
 const COLOURS = {
   light: ["#1857c4", "#b3261e", "#116a3c", "#8a4b00", "#7a2fb0", "#0b6f7d", "#a8326b", "#4a5568"],
@@ -49,6 +49,7 @@ export function draw(box, tables, tz) {
       height: 220,
       tzDate: tz === "UTC" ? (ts) => uPlot.tzDate(new Date(ts * 1000), "Etc/UTC") : (ts) => new Date(ts * 1000),
       legend: { show: lines.length > 1 && lines.length <= 8, live: false },
+      scales: { x: { range: (plot, low, high) => (low === null ? [low, high] : boundsOf([low, high])) } },
       axes: [axis, { ...axis, size: 60 }],
       series: [
         {},

@@ -2,6 +2,8 @@ import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 
 const ROW = 34;
 const OVERSCAN = 12;
+// Fewer rows take no more height than they need.
+const FEW = 4;
 
 /**
  * A real table whose rows are only drawn where they are seen.
@@ -36,7 +38,7 @@ export function Table({ label, columns, rows, rowKey, sort, onSort, selected, on
   const some = selected && !all && rows.some((row) => selected.has(rowKey(row)));
   const width = columns.length + (selected ? 1 : 0);
   return (
-    <div class={`table-box${stale ? " stale" : ""}`} ref={box} tabIndex={0} role="region" aria-label={label} onScroll={(e) => setView({ top: e.currentTarget.scrollTop, height: e.currentTarget.clientHeight })}>
+    <div class={`table-box${stale ? " stale" : ""}${rows.length < FEW ? " few" : ""}`} ref={box} tabIndex={0} role="region" aria-label={label} onScroll={(e) => setView({ top: e.currentTarget.scrollTop, height: e.currentTarget.clientHeight })}>
       <table aria-rowcount={rows.length + 1} aria-busy={busy}>
         <thead>
           <tr aria-rowindex={1}>

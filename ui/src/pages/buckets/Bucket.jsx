@@ -5,7 +5,7 @@ import { fluxString, parse } from "../../lib/csv.js";
 import { absolute, duration } from "../../lib/time.js";
 import { Copy } from "../../parts/Copy.jsx";
 import { Field } from "../../parts/Field.jsx";
-import { State, Title } from "../../parts/Page.jsx";
+import { State } from "../../parts/Page.jsx";
 import { Link } from "../Shell.jsx";
 
 const POINTS = 500;
@@ -14,7 +14,7 @@ const LINES = 50;
 const NEWEST = 20;
 
 export function Bucket() {
-  const { api, org, route, query: asked, tz, may } = usePage();
+  const { api, org, route, query: asked, tz, may, setNamed } = usePage();
   const [bucket, setBucket] = useState(null);
   const [tokens, setTokens] = useState([]);
   const [error, setError] = useState("");
@@ -32,11 +32,15 @@ export function Bucket() {
   useEffect(() => {
     load();
   }, [load]);
+  useEffect(() => {
+    setNamed(bucket?.name ?? "");
+    return () => setNamed("");
+  }, [bucket?.name]);
   const rule = bucket?.retentionRules[0] ?? {};
   const reason = bucket && (may("write", { type: "buckets", orgID: org.id, id: bucket.id }) ? "" : `needs write on ${bucket.name}`);
   return (
     <>
-      <Title aside={<Link to={`/orgs/${org.id}/load-data/buckets`}>← All buckets</Link>}>{bucket?.name || "Bucket"}</Title>
+      <p><Link to={`/orgs/${org.id}/load-data/buckets`}>← All buckets</Link></p>
       <State loading={!bucket && !error} error={error} onRetry={load}>
         <div class="columns">
           <div>
@@ -99,7 +103,7 @@ function WriteBox({ bucketID, wanted, onWritten }) {
     } catch (failure) {
       const partial = failure.status === 422 && partialReport(failure.message, text, precision);
       if (partial) {
-        setOutcome({ kind: "warn", title: partial.title, lines: partial.lines, message: partial.reason });
+        setOutcome({ kind: "warn", title: partial.title, lines: partial.lines, rest: partial.rest, message: partial.reason });
         onWritten();
       } else if (failure.status === 400) setOutcome({ kind: "bad", title: "Nothing was stored", lines: parseReport(failure.message, text), message: failure.message });
       else setOutcome({ kind: "bad", title: "Nothing was stored", message: failure.message });
@@ -139,6 +143,7 @@ function WriteBox({ bucketID, wanted, onWritten }) {
                     <li key={i}>{number && <strong>Line {number}</strong>} <span>{why}</span> <code>{line.length > 200 ? `${line.slice(0, 200)}…` : line}</code></li>
                   ))}
                 </ul>
+                {outcome.rest > 0 && <p>The server dropped {outcome.rest} more, and does not say for which reason.</p>}
                 {outcome.lines.length > LINES && <p>and {outcome.lines.length - LINES} more lines</p>}
               </>
             ) : outcome.message && <p>{outcome.message}</p>}

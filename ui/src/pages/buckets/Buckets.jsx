@@ -3,12 +3,12 @@ import { usePage } from "../../context.js";
 import { nameProblem, RETENTIONS, retentionSeconds } from "../../lib/buckets.js";
 import { allows, operatorSet } from "../../lib/perms.js";
 import { recall, remember } from "../../lib/store.js";
-import { absolute, duration, parseDuration, relative } from "../../lib/time.js";
+import { absolute, duration, parseDuration, relative, typedDuration } from "../../lib/time.js";
 import { Copy } from "../../parts/Copy.jsx";
 import { Confirm, Dialog } from "../../parts/Dialog.jsx";
 import { Action, Check, Field } from "../../parts/Field.jsx";
 import { Menu } from "../../parts/Menu.jsx";
-import { State, Title } from "../../parts/Page.jsx";
+import { State } from "../../parts/Page.jsx";
 import { sorted, Table } from "../../parts/Table.jsx";
 import { Link } from "../Shell.jsx";
 import { Generate } from "../tokens/Generate.jsx";
@@ -80,7 +80,6 @@ export function Buckets() {
   ];
   return (
     <>
-      <Title aside={<Action class="primary" reason={reasonToMake} onClick={() => setDialog({ kind: "create" })}>Create bucket</Action>}>Buckets</Title>
       <div class="bar">
         <label class="filter">
           <span class="visually-hidden">Filter buckets</span>
@@ -88,6 +87,7 @@ export function Buckets() {
         </label>
         <Check label="Show system buckets" checked={system} onChange={(e) => setSystem(e.currentTarget.checked)} />
         <span class="mute" aria-live="polite">{buckets ? `${shown.length} of ${visible.length} shown` : ""}</span>
+        <Action class="primary" reason={reasonToMake} onClick={() => setDialog({ kind: "create" })}>Create bucket</Action>
       </div>
       <State
         loading={!buckets && !error}
@@ -144,7 +144,7 @@ export function BucketForm({ bucket, onClose, onSaved, onGone }) {
   const known = RETENTIONS.some(([value]) => value === String(seconds));
   const [form, setForm] = useState({
     name: bucket?.name ?? "", description: bucket?.description ?? "", retention: known ? String(seconds) : "custom",
-    custom: known ? "" : `${seconds}s`, shard: "",
+    custom: known ? "" : typedDuration(seconds), shard: "",
   });
   const [touched, setTouched] = useState(false);
   const [error, setError] = useState("");

@@ -4,7 +4,6 @@ import { basic } from "../../lib/api.js";
 import { spell } from "../../lib/perms.js";
 import { Copy } from "../../parts/Copy.jsx";
 import { Field } from "../../parts/Field.jsx";
-import { Title } from "../../parts/Page.jsx";
 import { Link } from "../Shell.jsx";
 
 export function Me() {
@@ -33,7 +32,6 @@ export function Me() {
   const spelled = [...new Set(hint.map(spell))].sort();
   return (
     <>
-      <Title>My profile</Title>
       <section class="panel" aria-label="Account">
         <dl class="facts">
           <div><dt>Name</dt><dd>{me.name}</dd></div>

@@ -4,7 +4,7 @@ import { Combobox } from "../../parts/Combobox.jsx";
 import { Confirm, Dialog } from "../../parts/Dialog.jsx";
 import { Action, Field } from "../../parts/Field.jsx";
 import { Menu } from "../../parts/Menu.jsx";
-import { State, Title } from "../../parts/Page.jsx";
+import { State } from "../../parts/Page.jsx";
 import { Table } from "../../parts/Table.jsx";
 import { Copy } from "../../parts/Copy.jsx";
 import { Icon } from "../../parts/Icon.jsx";
@@ -47,7 +47,11 @@ export function Members() {
   const owners = (people ?? []).filter((p) => p.role === "owner");
   return (
     <>
-      <Title aside={<Action class="primary" reason={reason} onClick={() => setDialog({ kind: "add" })}>Add member</Action>}>Members</Title>
+      <div class="bar">
+        <span class="mute" aria-live="polite">{people ? `${people.length} ${people.length === 1 ? "person" : "people"} in ${org.name}` : ""}</span>
+        <span class="spacer" />
+        <Action class="primary" reason={reason} onClick={() => setDialog({ kind: "add" })}>Add member</Action>
+      </div>
       {trouble && <p class="alert bad" role="alert">{trouble}</p>}
       {error && people && <p class="alert bad" role="alert">{error}</p>}
       <State loading={!people && !error} error={people ? "" : error} onRetry={load} empty={people?.length === 0 ? <p>No members you can see</p> : null}>

@@ -3,7 +3,7 @@ import { usePage } from "../../context.js";
 import { absolute } from "../../lib/time.js";
 import { Dialog } from "../../parts/Dialog.jsx";
 import { Field } from "../../parts/Field.jsx";
-import { State, Title } from "../../parts/Page.jsx";
+import { State } from "../../parts/Page.jsx";
 import { sorted, Table } from "../../parts/Table.jsx";
 import { Copy } from "../../parts/Copy.jsx";
 import { Link } from "../Shell.jsx";
@@ -31,9 +31,9 @@ export function Organizations() {
   };
   return (
     <>
-      <Title aside={<button type="button" class="primary" onClick={() => setOpen(true)}>Create organization</button>}>Organizations</Title>
       <div class="bar">
         <label class="filter"><span class="visually-hidden">Filter organizations</span><input data-filter type="search" placeholder="Filter by name" value={query.q ?? ""} onInput={(e) => setQuery({ q: e.currentTarget.value })} /></label>
+        <button type="button" class="primary" onClick={() => setOpen(true)}>Create organization</button>
       </div>
       <State empty={orgs.length === 0 ? <p>No organizations you can see</p> : shown.length === 0 ? <><p>No organization matches your filter</p><button type="button" onClick={() => setQuery({ q: "" })}>Clear the filter</button></> : null}>
         <Table

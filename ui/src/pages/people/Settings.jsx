@@ -3,7 +3,6 @@ import { usePage } from "../../context.js";
 import { Copy } from "../../parts/Copy.jsx";
 import { Confirm } from "../../parts/Dialog.jsx";
 import { Action, Field } from "../../parts/Field.jsx";
-import { Title } from "../../parts/Page.jsx";
 
 export function Settings() {
   const { api, org, toast, may, refreshOrgs, navigate } = usePage();
@@ -40,7 +39,6 @@ export function Settings() {
   };
   return (
     <>
-      <Title>Settings</Title>
       <section class="panel" aria-label="Organization">
         {error && <p class="alert bad" role="alert">{error}</p>}
         <form onSubmit={(e) => { e.preventDefault(); if (!reason) save(); }}>

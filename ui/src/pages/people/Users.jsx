@@ -3,7 +3,7 @@ import { usePage } from "../../context.js";
 import { Confirm, Dialog } from "../../parts/Dialog.jsx";
 import { Field } from "../../parts/Field.jsx";
 import { Menu } from "../../parts/Menu.jsx";
-import { State, Title } from "../../parts/Page.jsx";
+import { State } from "../../parts/Page.jsx";
 import { sorted, Table } from "../../parts/Table.jsx";
 import { Copy } from "../../parts/Copy.jsx";
 import { Icon } from "../../parts/Icon.jsx";
@@ -42,9 +42,9 @@ export function Users() {
   };
   return (
     <>
-      <Title aside={<button type="button" class="primary" onClick={() => setDialog({ kind: "create" })}>Create user</button>}>Users</Title>
       <div class="bar">
         <label class="filter"><span class="visually-hidden">Filter users</span><input data-filter type="search" placeholder="Filter by name" value={query.q ?? ""} onInput={(e) => setQuery({ q: e.currentTarget.value })} /></label>
+        <button type="button" class="primary" onClick={() => setDialog({ kind: "create" })}>Create user</button>
       </div>
       {error && users && <p class="alert bad" role="alert">{error}</p>}
       <State loading={!users && !error} error={users ? "" : error} onRetry={load} empty={users?.length === 0 ? <p>No users you can see</p> : users && shown.length === 0 ? <><p>No user matches your filter</p><button type="button" onClick={() => setQuery({ q: "" })}>Clear the filter</button></> : null}>

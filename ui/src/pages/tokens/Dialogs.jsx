@@ -7,6 +7,7 @@ import { Confirm, Dialog } from "../../parts/Dialog.jsx";
 import { Action, Field } from "../../parts/Field.jsx";
 import { Secret } from "../../parts/Secret.jsx";
 import { Icon } from "../../parts/Icon.jsx";
+import { Status } from "./Status.jsx";
 
 /** The secret, once. Closing asks until it was copied or said to be stored. */
 export function RevealDialog({ secret, token, onClose }) {
@@ -91,7 +92,7 @@ export function RenewDialog({ token, how, onClose, onMade, onGone }) {
     setBusy(true);
     setError("");
     try {
-      const made = await api.post(`/api/v2/authorizations/${token.id}/${how}`, rotate ? { gracePeriodSeconds: Number(grace) } : {});
+      const made = await api.renewToken(token.id, how, rotate ? { gracePeriodSeconds: Number(grace) } : {});
       onMade({ ...made, token: "" }, made.token);
     } catch (failure) {
       if (failure.kind === "gone") {
@@ -187,7 +188,7 @@ function rotationOf({ gracePeriodSeconds, previousValidUntil }, tz) {
 }
 
 /** All about one token, beside the list. */
-export function Details({ token, reason, actions, onClose, onChanged, onGone }) {
+export function Details({ token, reason, actions, trouble, onToggle, onClose, onChanged, onGone }) {
   const { api, tz, toast } = usePage();
   const [raw, setRaw] = useState(false);
   const [error, setError] = useState("");
@@ -227,10 +228,11 @@ export function Details({ token, reason, actions, onClose, onChanged, onGone }) 
         <Action key={label} class={danger ? "danger-text" : undefined} reason={why} onClick={onSelect}>{label}</Action>
       ))}
     >
+      {trouble && <p class="alert bad" role="alert">{trouble}</p>}
       <dl class="facts">
         {line("Id", <span class="mono">{token.id} <Copy text={token.id} label="Copy id" /></span>)}
         {line("Type", token.kind)}
-        {line("Status", token.state)}
+        {line("Status", <Status token={token} reason={reason} onToggle={onToggle} at="panel" />)}
         {line("Owner", token.user)}
         {line("Organization", token.org)}
         {line("Created", absolute(token.createdAt, tz))}
@@ -262,7 +264,10 @@ export function Details({ token, reason, actions, onClose, onChanged, onGone }) 
           </ul>
         </section>
       ))}
-      <button type="button" aria-expanded={raw} onClick={() => setRaw(!raw)}>Permissions as JSON</button> <Copy text={json} label="Copy JSON" />
+      <div class="bar raw">
+        <button type="button" aria-expanded={raw} onClick={() => setRaw(!raw)}>Permissions as JSON</button>
+        <Copy text={json} label="Copy JSON" />
+      </div>
       {raw && <pre tabIndex={0}>{json}</pre>}
     </Dialog>
   );

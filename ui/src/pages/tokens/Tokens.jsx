@@ -7,15 +7,18 @@ import { filterRows, inFlight, rowsOf } from "../../lib/tokens.js";
 import { Combobox } from "../../parts/Combobox.jsx";
 import { Action, Check } from "../../parts/Field.jsx";
 import { Menu } from "../../parts/Menu.jsx";
-import { State, Title } from "../../parts/Page.jsx";
+import { State } from "../../parts/Page.jsx";
 import { sorted, Table } from "../../parts/Table.jsx";
 import { BulkDialog, DeleteDialog, Details, PowerDialog, RenewDialog, RevealDialog } from "./Dialogs.jsx";
 import { Generate } from "./Generate.jsx";
+import { Status } from "./Status.jsx";
 import { Icon } from "../../parts/Icon.jsx";
 
 const FRESH_MS = 30_000;
 // More than these are narrowed by typing.
 const FEW = 12;
+// Characters that the chips of one row have room for together.
+const CHIPS = 16;
 const OPTIONAL = ["Access", "Owner", "Created", "Last used", "Expires"];
 const SORTS = {
   description: (t) => t.description || null,
@@ -115,6 +118,10 @@ export function Tokens() {
     if (t.status === "active" && (t.kind === "Operator" || dependsOn(t))) setDialog({ kind: "power", token: t });
     else setStatus(t, t.status === "active" ? "inactive" : "active");
   };
+  const open = (t) => {
+    setTrouble("");
+    setQuery({ id: t.id });
+  };
   const made = (token, secret) => {
     setDialog({ kind: "reveal", token, secret });
     setTokens((all) => [...(all ?? []).filter((t) => t.id !== token.id), { ...token, token: "" }]);
@@ -130,9 +137,9 @@ export function Tokens() {
   ].filter(Boolean);
 
   const columns = [
-    { id: "description", label: "Description", sort: true, class: "grow", cell: (t) => <Description token={t} reason={reasonToChange(t)} onOpen={() => setQuery({ id: t.id })} onSaved={replace} onGone={() => vanished(t)} /> },
+    { id: "description", label: "Description", sort: true, class: "grow", cell: (t) => <Description token={t} reason={reasonToChange(t)} onOpen={() => open(t)} onSaved={replace} onGone={() => vanished(t)} /> },
     { id: "type", label: "Type", sort: true, cell: (t) => <span class={`badge ${t.kind === "Operator" ? "bad" : ""}`}>{t.kind}</span> },
-    { id: "Access", label: "Access", class: "access", cell: (t) => <span class="chips">{summary(t.permissions, 3, t.kind).map((c) => <span class={c.text[0] === "+" ? "chip rest" : "chip"} key={c.text} title={c.title ?? c.text}>{c.text}</span>)}</span> },
+    { id: "Access", label: "Access", class: "access", cell: (t) => <span class="chips">{summary(t.permissions, 3, t.kind, CHIPS).map((c) => <span class={c.text[0] === "+" ? "chip rest" : "chip"} key={c.text} title={c.title ?? c.text}>{c.text}</span>)}</span> },
     { id: "status", label: "Status", sort: true, cell: (t) => <Status token={t} reason={reasonToChange(t)} onToggle={() => toggle(t)} /> },
     { id: "Owner", label: "Owner", sort: true, sortId: "owner", cell: (t) => t.user },
     everywhere && { id: "org", label: "Org", sort: true, cell: (t) => t.org },
@@ -144,7 +151,7 @@ export function Tokens() {
       cell: (t) => (
         <Menu
           label={`Actions for ${t.description || t.id}`}
-          items={[{ label: "Details", onSelect: () => setQuery({ id: t.id }) }, ...actionsOn(t)]}
+          items={[{ label: "Details", onSelect: () => open(t) }, ...actionsOn(t)]}
         >
           <Icon name="more" />
         </Menu>
@@ -180,23 +187,6 @@ export function Tokens() {
 
   return (
     <>
-      <Title
-        aside={
-          <Menu
-            className="primary-menu"
-            items={[
-              { label: "All Access token", reason: reasonToMake, onSelect: () => setDialog({ kind: "generate", shape: "All Access" }) },
-              { label: "Read/Write token", reason: reasonToMake, onSelect: () => setDialog({ kind: "generate", shape: "Read/Write" }) },
-              { label: "Custom token", reason: reasonToMake, onSelect: () => setDialog({ kind: "generate", shape: "Custom" }) },
-              isOperator && { label: "Operator token", danger: true, onSelect: () => setDialog({ kind: "generate", shape: "Operator" }) },
-            ]}
-          >
-            Generate API token ▾
-          </Menu>
-        }
-      >
-        API Tokens
-      </Title>
       {query.welcome && <Welcome org={org} onDone={() => setQuery({ welcome: "" })} onToken={() => setDialog({ kind: "generate", shape: "All Access" })} />}
       {warnings.length > 0 && <div class="alert warn" role="note">{warnings.map((w) => <p key={w}>{w}</p>)}</div>}
       {!isOperator && rows.length > 0 && <p class="mute">Only your own tokens are listed.</p>}
@@ -209,10 +199,21 @@ export function Tokens() {
         {facet("type", "Type", ["Operator", "All Access", "Read/Write", "Custom"])}
         {facet("owner", "Owner", owners)}
         {facet("bucket", "Bucket", unique(rows.flatMap((t) => t.buckets)))}
-        {isOperator && <Check label="All organizations" checked={everywhere} onChange={(e) => setQuery({ scope: e.currentTarget.checked ? "all" : "" })} />}
+        <Menu
+          className="primary-menu"
+          items={[
+            { label: "All Access token", reason: reasonToMake, onSelect: () => setDialog({ kind: "generate", shape: "All Access" }) },
+            { label: "Read/Write token", reason: reasonToMake, onSelect: () => setDialog({ kind: "generate", shape: "Read/Write" }) },
+            { label: "Custom token", reason: reasonToMake, onSelect: () => setDialog({ kind: "generate", shape: "Custom" }) },
+            isOperator && { label: "Operator token", danger: true, onSelect: () => setDialog({ kind: "generate", shape: "Operator" }) },
+          ]}
+        >
+          Generate API token ▾
+        </Menu>
       </div>
       <div class="bar under">
         <span class="mute" aria-live="polite">{tokens ? `${shown.length.toLocaleString("en")} of ${rows.length.toLocaleString("en")} shown` : ""}</span>
+        {isOperator && <Check label="All organizations" checked={everywhere} onChange={(e) => setQuery({ scope: e.currentTarget.checked ? "all" : "" })} />}
         {chosen.length > 0 && (
           <span class="bulk">
             {chosen.length} selected
@@ -284,7 +285,7 @@ export function Tokens() {
           highlight={fresh}
         />
       </State>
-      {opened && !dialog && <Details token={opened} reason={reasonToChange(opened)} actions={actionsOn(opened)} onClose={() => setQuery({ id: "" })} onChanged={replace} onGone={() => vanished(opened)} />}
+      {opened && !dialog && <Details token={opened} reason={reasonToChange(opened)} actions={actionsOn(opened)} onToggle={() => toggle(opened)} trouble={trouble} onClose={() => setQuery({ id: "" })} onChanged={replace} onGone={() => vanished(opened)} />}
       {dialog?.kind === "generate" && <Generate shape={dialog.shape} source={dialog.source} onClose={() => setDialog(null)} onMade={made} isOperator={isOperator} />}
       {dialog?.kind === "reveal" && <RevealDialog secret={dialog.secret} token={dialog.token} onClose={() => setDialog(null)} />}
       {dialog?.kind === "delete" && (
@@ -331,18 +332,6 @@ function warningsOf(rows, asleep) {
     found.push(`${orphans.length} token${orphans.length > 1 ? "s do" : " does"} not work, because the owner is inactive: ${owners.join(", ")}`);
   }
   return found;
-}
-
-function Status({ token, reason, onToggle }) {
-  const words = { active: "● active", inactive: "○ inactive", expired: "✕ expired", expiring: "◔ expiring" };
-  const on = token.status === "active";
-  return (
-    <span class={`status ${token.state}`}>
-      <button type="button" role="switch" class="switch" aria-checked={on} aria-label={`Active: ${token.description || token.id}`} aria-disabled={reason ? "true" : undefined} aria-describedby={reason ? `why-${token.id}` : undefined} title={reason || undefined} onClick={() => !reason && onToggle()} />
-      {words[token.state]}
-      {reason && <span class="visually-hidden" id={`why-${token.id}`}>{reason}</span>}
-    </span>
-  );
 }
 
 /** The description, edited in place: pencil or F2, Enter or leaving saves, Esc takes it back. */
