@@ -49,7 +49,8 @@ export function draw(box, tables, tz) {
       height: 220,
       tzDate: tz === "UTC" ? (ts) => uPlot.tzDate(new Date(ts * 1000), "Etc/UTC") : (ts) => new Date(ts * 1000),
       legend: { show: lines.length > 1 && lines.length <= 8, live: false },
-      scales: { x: { range: (plot, low, high) => (low === null ? [low, high] : boundsOf([low, high])) } },
+      // Around a single instant the library would draw years.
+      scales: times.length === 1 ? { x: { range: () => boundsOf(times) } } : {},
       axes: [axis, { ...axis, size: 60 }],
       series: [
         {},
