@@ -303,3 +303,14 @@ def test_an_empty_list_is_null(influx: Influx) -> None:
     nobody = "0123456789abcdef"
     assert influx.ok("auth", "list", "--user-id", nobody, "--json") == "null\n"
     assert influx.ok("v1", "auth", "list", "--user-id", nobody, "--json") == "null\n"
+
+
+def test_a_config_with_a_name_alone_asks_for_the_password(influx: Influx, elsewhere: Influx) -> None:
+    elsewhere.ok("config", "create", "-n", "me", "-u", influx.server.url, "-p", "admin", "-o", "home", "-a")
+    done = elsewhere("org", "list", "--hide-headers", stdin="correct-horse\n")
+    assert (done.returncode, mask(done.stdout)) == (0, f"{ID}\thome\n")
+    assert done.stderr == "? Please type your password "
+    elsewhere.ok("config", "set", "-n", "me", "-p", "admin:correct-horse")
+    assert elsewhere.table("org", "list", "--hide-headers") == f"{ID}\thome\n"
+    elsewhere.ok("config", "set", "-n", "me", "-p", "admin:wrong")
+    assert elsewhere.fails("org", "list").endswith("failed to sign in: 401 Unauthorized: unauthorized access")

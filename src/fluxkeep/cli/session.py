@@ -12,13 +12,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import click
-
 from fluxkeep.cli.client import Client
 from fluxkeep.cli.configs import Config, Configs, default_path
 from fluxkeep.cli.failures import CommandFailed, failing
 from fluxkeep.cli.framework import flag
 from fluxkeep.cli.output import show
+from fluxkeep.cli.prompts import ask_password
 from fluxkeep.secret import Secret
 
 
@@ -112,7 +111,7 @@ def _sign_in(client: Client, cookie: Secret) -> Secret:
     except ValueError as error:
         raise CommandFailed("the config's cookie is not base64") from error
     if ":" not in user_password:
-        user_password += ":" + str(click.prompt("Please type your password", hide_input=True, err=True))
+        user_password += ":" + ask_password("Please type your password", twice=False)
     basic = base64.b64encode(user_password.encode()).decode()
     with (
         failing("failed to sign in"),

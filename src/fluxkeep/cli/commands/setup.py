@@ -5,14 +5,13 @@ Source: tokens.md §5.2.
 
 from __future__ import annotations
 
-import sys
-
 import click
 
 from fluxkeep.cli.configs import DEFAULT_NAME, Config, Configs, check_name
 from fluxkeep.cli.durations import parse_seconds
 from fluxkeep.cli.failures import CommandFailed, failing
 from fluxkeep.cli.framework import CONTEXT, Leaf, flag
+from fluxkeep.cli.prompts import ask_password, prompt
 from fluxkeep.cli.session import Session, connected
 from fluxkeep.instants import HOUR, SECOND, format_go_duration
 from fluxkeep.secret import Secret
@@ -123,27 +122,3 @@ def _ask(
     if not prompt("(y/n)").lower().startswith("y"):
         raise CommandFailed("setup was canceled")
     return username, password, org, bucket, seconds
-
-
-def prompt(text: str, default: str = "") -> str:
-    """One line from the terminal, or from standard input when it is none."""
-    while True:
-        click.echo(f"? {text} ", nl=False, err=True)
-        line = sys.stdin.readline()
-        if not line:
-            raise CommandFailed("EOF")
-        answer = line.strip() or default
-        if answer:
-            return answer
-
-
-def ask_password(text: str) -> str:
-    """A password, typed twice on a terminal, read once from anything else."""
-    if not sys.stdin.isatty():
-        return prompt(text)
-    while True:
-        first = str(click.prompt(f"? {text}", hide_input=True, err=True))
-        again = str(click.prompt(f"? {text} again", hide_input=True, err=True))
-        if Secret(first) == Secret(again):
-            return first
-        click.echo("Passwords do not match", err=True)

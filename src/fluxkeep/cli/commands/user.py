@@ -6,9 +6,9 @@ from typing import Any
 
 import click
 
-from fluxkeep.cli.commands.setup import ask_password
 from fluxkeep.cli.failures import CommandFailed, failing
 from fluxkeep.cli.framework import CONTEXT, Group, Leaf, flag
+from fluxkeep.cli.prompts import ask_password
 from fluxkeep.cli.session import Session, connected, in_org
 
 COLUMNS = ("ID", "Name")

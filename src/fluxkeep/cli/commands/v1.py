@@ -8,10 +8,10 @@ import click
 
 from fluxkeep.cli.commands import refused
 from fluxkeep.cli.commands.auth import bucket_flags, bucket_permissions, shown
-from fluxkeep.cli.commands.setup import ask_password
 from fluxkeep.cli.failures import CommandFailed, failing
 from fluxkeep.cli.framework import CONTEXT, Group, Leaf, flag
 from fluxkeep.cli.output import table, to_json
+from fluxkeep.cli.prompts import ask_password
 from fluxkeep.cli.session import Session, connected, in_org
 
 _PATH = "/private/legacy/authorizations"
