@@ -92,6 +92,17 @@ def test_the_last_points_of_a_field_and_a_tag_gone_from_a_file_take_both_names_a
     engine.close()
 
 
+def test_series_that_have_other_fields_alone_are_not_named_for_one_field(tmp_path: Path) -> None:
+    engine = open_engine(tmp_path, QUIET)
+    write(engine, [point("m", {"host": "a"}, {"f": 1.0}, 10), point("m", {"host": "b"}, {"n": 1}, 20)])
+    engine.flush()
+    reader = engine.reader(BUCKET.id)
+    mine = Compare("_field", Op.EQ, "f")
+    assert reader.tag_values("host", EVERYTHING, mine) == ["a"]
+    assert reader.cardinality(EVERYTHING, mine) == 1
+    engine.close()
+
+
 def test_what_a_write_brought_is_named_at_once_while_others_ask(tmp_path: Path) -> None:
     engine = open_engine(tmp_path, replace(QUIET, sort_rows_min=1))
     reader = engine.reader(BUCKET.id)

@@ -33,7 +33,8 @@ class Presence:
     Attributes:
         snapshot: Its sources, indexes read.
         kinds: Fields and types that any wanted series may have, sorted.
-        masks: Of each kind which series are wanted, by id; one object for all if the field does not matter.
+        masks: Of each kind which series are wanted, by id.
+        alike: The field does not matter: all kinds that there are have the same mask.
         unnarrowed: Every series is wanted of every field.
     """
 
@@ -41,6 +42,7 @@ class Presence:
     time_range: TimeRange
     kinds: Sequence[Kind]
     masks: Sequence[Mask]
+    alike: bool
     unnarrowed: bool
 
     def fields(self) -> dict[str, FieldType]:
@@ -74,9 +76,9 @@ class Presence:
 
     def ids(self) -> Ids:
         """The series that have any of the fields."""
-        first = self.masks[0]
-        if all(mask is first for mask in self.masks):
-            found = self._marked(self._sources())[: len(first)] & first
+        if self.alike:
+            mask = self.masks[0]
+            found = self._marked(self._sources())[: len(mask)] & mask
         else:
             found = np.logical_or.reduce([self.having(at) for at in range(len(self.kinds))])
         return np.flatnonzero(found).astype(np.uint32)
@@ -176,4 +178,4 @@ def presence_of(snapshot: MeasurementSnapshot, over_series: Predicate | None, ti
             masks.append(shared)
     if not kinds:
         return None
-    return Presence(snapshot, time_range, kinds, masks, not by_field and bool(masks[0].all()))
+    return Presence(snapshot, time_range, kinds, masks, not by_field, not by_field and bool(masks[0].all()))
