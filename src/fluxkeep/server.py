@@ -187,7 +187,8 @@ def build(settings: Settings, clock: Clock, house: contextlib.ExitStack) -> Appl
     )
     ingest = Ingest(engine, clock, rules=rules, metrics=metrics)
     limits = _limits(settings)
-    flux = FluxEngine(memory_bytes_max=settings.number("query-memory-bytes") or _query_memory_bytes())
+    query_memory_bytes = settings.number("query-memory-bytes") or _query_memory_bytes()
+    flux = FluxEngine(memory_bytes_max=query_memory_bytes)
     queries = Queries(tenancy.directory, engine.reader, _Effects(ingest, org_secrets), clock, flux)
     housekeeping = Housekeeping()
     housekeeping.every(_FLUSH_SECONDS, credentials.authenticator.flush)
@@ -238,6 +239,7 @@ def build(settings: Settings, clock: Clock, house: contextlib.ExitStack) -> Appl
                 access, tenancy, watched(engine.reader, gone, note), ingest.delete
             ),
             clock,
+            memory_bytes_max=query_memory_bytes,
         ),
     ]
     endpoints.append(root.contract_endpoint(endpoints))

@@ -73,6 +73,7 @@ class ScanRequest:
         descending: The answer's rows of a series by time descending; what an aggregate
             selects does not depend on it.
         limit: At most so many of the answer's rows of each field series, from the front.
+        bytes_max: What may be gathered before a batch is given; 0 for no limit.
     """
 
     time_range: TimeRange = EVERYTHING
@@ -84,6 +85,7 @@ class ScanRequest:
     group: tuple[str, ...] | None = None
     descending: bool = False
     limit: int | None = None
+    bytes_max: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,7 +194,7 @@ class Reader(Protocol):
 
         Raises:
             InvalidInput: An aggregate on a type that has none.
-            Unavailable: The memory limit of the query is exceeded.
+            MemoryExceeded: More than `bytes_max` would be gathered; also while iterating.
         """
         ...
 

@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from functools import lru_cache
 
+from fluxkeep.datamodel.memory_account import MemoryAccount
 from fluxkeep.errors import Abandoned, FluxkeepError, Internal
 from fluxkeep.formats.v1 import Result
 from fluxkeep.influxql.errors import QueryError
@@ -20,7 +21,7 @@ from fluxkeep.influxql.execute.emit import emit
 from fluxkeep.influxql.execute.select import run_select
 from fluxkeep.influxql.plan.bind import Bound, bind
 from fluxkeep.influxql.plan.compile import compile_select
-from fluxkeep.influxql.sources import Databases, Sources
+from fluxkeep.influxql.sources import CountedSources, Databases, Sources
 from fluxkeep.influxql.statements.delete import delete, drop_measurement
 from fluxkeep.influxql.statements.explain import explain, explain_analyze
 from fluxkeep.influxql.statements.show import NotSupportedError, show
@@ -42,6 +43,7 @@ def execute(
     parameters: Mapping[str, Parameter] | None = None,
     chunk_size: int | None = None,
     gone: Callable[[], bool] | None = None,
+    memory_bytes_max: int = 0,
 ) -> Iterator[Result]:
     """Run the statements of a query.
 
@@ -52,6 +54,8 @@ def execute(
         parameters: Values of bound parameters; see `bind_parameters`.
         chunk_size: Cut series into results of so many rows.
         gone: Whether nobody waits for the answer any more; asked before each statement.
+        memory_bytes_max: What the query may hold of points read and rows to be written; 0 for no limit.
+            A statement that would hold more is refused as any other that fails.
 
     Returns:
         Results in order. A failing statement's result carries the error, those after it
@@ -62,7 +66,9 @@ def execute(
         Abandoned: From the iterator, when `gone` or a reader says so.
     """
     statements = parse(text, parameters) if parameters or len(text) > _KEPT_CHARS_MAX else _parse_kept(text)
-    return _run(statements, Databases(sources, database, policy), now_ns, chunk_size, gone)
+    account = MemoryAccount(memory_bytes_max)
+    databases = Databases(CountedSources(sources, account), database, policy)
+    return _run(statements, databases, now_ns, chunk_size, gone, account)
 
 
 @lru_cache(maxsize=256)
@@ -77,12 +83,13 @@ def _run(
     now_ns: int,
     chunk_size: int | None,
     gone: Callable[[], bool] | None,
+    account: MemoryAccount,
 ) -> Iterator[Result]:
     for at, statement in enumerate(statements):
         if gone is not None and gone():
             raise Abandoned
         try:
-            yield from _statement(statement, at, databases, now_ns, chunk_size)
+            yield from _statement(statement, at, databases, now_ns, chunk_size, account)
         except NotSupportedError as error:
             yield Result(statement_id=at, error=error.message)
         except Internal:
@@ -98,7 +105,12 @@ def _run(
 
 
 def _statement(
-    statement: Statement, at: int, databases: Databases, now_ns: int, chunk_size: int | None
+    statement: Statement,
+    at: int,
+    databases: Databases,
+    now_ns: int,
+    chunk_size: int | None,
+    account: MemoryAccount,
 ) -> Iterator[Result]:
     match statement:
         case Select():
@@ -106,13 +118,19 @@ def _statement(
             if statement.into is not None:
                 raise QueryError("not implemented: SELECT INTO")
             compiled = bound.compiled
+            held = account.used_bytes
+            table = run_select(bound)
+            written = _written_bytes(len(table.frame), len(table.names) + 1)
+            account.take(written)
             yield from emit(
-                run_select(bound),
+                table,
                 statement_id=at,
                 time_name=compiled.time_name,
                 location=compiled.location,
                 chunk_size=chunk_size,
             )
+            # The points are gone, and so are rows sent in parts; those of one piece wait for the last statement.
+            account.give_back(account.used_bytes - held - (0 if chunk_size else written))
         case Explain(select=select, analyze=analyze):
             bound = _bound(select, databases, now_ns)
             yield Result(statement_id=at, series=[explain_analyze(bound) if analyze else explain(bound)])
@@ -123,7 +141,14 @@ def _statement(
         case NotThere(name=name):
             raise QueryError(f"not implemented: {name}")
         case _:
-            yield Result(statement_id=at, series=show(statement, databases, now_ns))
+            found = show(statement, databases, now_ns)
+            account.take(sum(_written_bytes(series.row_count, len(series.columns)) for series in found))
+            yield Result(statement_id=at, series=found)
+
+
+def _written_bytes(rows: int, columns: int) -> int:
+    """About what rows take while they are written: a tuple each, and in it values, and their text."""
+    return rows * (64 + 48 * columns)
 
 
 def _bound(select: Select, databases: Databases, now_ns: int) -> Bound:

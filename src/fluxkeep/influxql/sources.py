@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from fluxkeep.datamodel.memory_account import CountedReader, MemoryAccount
 from fluxkeep.datamodel.predicates import Predicate
 from fluxkeep.datamodel.reader import Reader
 from fluxkeep.datamodel.timerange import TimeRange
@@ -57,6 +58,26 @@ class Sources(Protocol):
             FluxkeepError: The bucket is gone or may not be written.
         """
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class CountedSources:
+    """The same sources; what is read of them is counted as held."""
+
+    inner: Sources
+    account: MemoryAccount
+
+    def mappings(self) -> Sequence[Mapping]:
+        """As `Sources.mappings`."""
+        return self.inner.mappings()
+
+    def reader(self, mapping: Mapping) -> Reader:
+        """As `Sources.reader`."""
+        return CountedReader(self.inner.reader(mapping), self.account, keeps=True)
+
+    def delete(self, mapping: Mapping, time_range: TimeRange, predicate: Predicate | None) -> None:
+        """As `Sources.delete`."""
+        self.inner.delete(mapping, time_range, predicate)
 
 
 class Databases:

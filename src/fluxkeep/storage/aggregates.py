@@ -40,6 +40,11 @@ class Partials:
     def __len__(self) -> int:
         return len(self.ordinal)
 
+    @property
+    def nbytes(self) -> int:
+        """Bytes held."""
+        return self.ordinal.nbytes + self.window.nbytes + self.time.nbytes + self.column.nbytes + self.count.nbytes
+
 
 def edges_of(place: npt.NDArray[Any], window: Int64s | None) -> Positions:
     """The first row of each run of equal (place, window)."""

@@ -73,6 +73,11 @@ class Rows:
     def __len__(self) -> int:
         return len(self.time)
 
+    @property
+    def nbytes(self) -> int:
+        """Bytes held, of whole columns."""
+        return self.ids.nbytes + self.time.nbytes + sum(column.nbytes for column in self.columns.values())
+
 
 def take(column: Column, at: Positions) -> Column:
     """The rows at positions, in their order."""

@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 from fluxkeep.compute.windows import WindowGrid, clip
 from fluxkeep.datamodel.columns import FieldType
+from fluxkeep.datamodel.memory_account import MemoryAccount
 from fluxkeep.datamodel.points import Int64s, Strings
 from fluxkeep.datamodel.predicates import FIELD, MEASUREMENT, And, Compare, Op, Predicate, split
 from fluxkeep.datamodel.reader import (
@@ -45,6 +46,8 @@ from fluxkeep.storage.sources import MeasurementSnapshot, column_key, parts_of
 if TYPE_CHECKING:
     import polars as pl
 
+# What a value of a block takes with its row, generously; blocks are made to fit into what a query may hold.
+_BLOCK_VALUE_BYTES = 64
 # Of a range, of one measurement or of all, and whether memory is to be sorted first.
 Snapshotter = Callable[[TimeRange, str | None, bool], tuple[Sequence[MeasurementSnapshot], Sequence[str]]]
 
@@ -224,10 +227,12 @@ class _Run:
     ) -> tuple[Sequence[FieldSeries], Sequence[ScanBatch]]:
         """Aggregates of groups: of each field series first, then of those."""
         parts: dict[FieldType, list[Partials]] = {}
+        held = MemoryAccount(self._request.bytes_max)
         try:
             for plan in plans:
                 for fields in self._partials(plan, aggregate):
                     for stored, partials in fields:
+                        held.take(partials.nbytes)
                         parts.setdefault(stored, []).append(partials)
         except Corruption as error:
             self._report(error)
@@ -245,15 +250,23 @@ class _Run:
     def _blocks(self, plan: Plan) -> Iterator[Sequence[Rows]]:
         """The rows of blocks of series: sorted pieces that follow each other in time."""
         rows_by_id = plan.snapshot.rows_by_id(len(plan.rank))[plan.order]
-        weight = np.cumsum(rows_by_id * len(plan.fields)) // self._block_values
+        block_values = self._block_values
+        if self._request.bytes_max:
+            block_values = min(block_values, max(self._request.bytes_max // _BLOCK_VALUE_BYTES, 1))
+        weight = np.cumsum(rows_by_id * len(plan.fields)) // block_values
         time_range = self._request.time_range
         parts = [part.sources for shard in plan.snapshot.shards for part in parts_of(shard)]
         names = sorted({name for name, _ in plan.fields})
         for ids in np.split(plan.order, np.flatnonzero(np.diff(weight)) + 1):
             wanted = np.zeros(len(plan.rank), np.bool_)
             wanted[ids] = True
-            found = [part.read(wanted, names, time_range, plan.rank) for part in parts]
-            pieces = [rows for rows in found if rows is not None and len(rows)]
+            held = MemoryAccount(self._request.bytes_max)
+            pieces: list[Rows] = []
+            for part in parts:
+                rows = part.read(wanted, names, time_range, plan.rank)
+                if rows is not None and len(rows):
+                    held.take(rows.nbytes)
+                    pieces.append(rows)
             if pieces:
                 yield pieces
 

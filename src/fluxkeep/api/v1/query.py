@@ -50,17 +50,22 @@ class Request:
     media: str
 
 
-def endpoints(sources_of: Callable[[Access, Gone, Note], Sources], clock: Clock) -> list[Endpoint]:
+def endpoints(
+    sources_of: Callable[[Access, Gone, Note], Sources], clock: Clock, *, memory_bytes_max: int = 0
+) -> list[Endpoint]:
     """One endpoint for each method: the reference accepts any.
 
     Args:
         sources_of: The data that a caller may reach, in the organization of the credential, while the client is there.
+        clock: What `now()` is.
+        memory_bytes_max: What a query may hold; 0 for no limit.
     """
 
     def query(call: Call) -> Response:
         warnings: list[str] = []
         sources = sources_of(call.access, call.gone, warnings.append)
-        return answer(read_request(call), sources, clock.now_ns(), call.gone, warnings)
+        request = read_request(call)
+        return answer(request, sources, clock.now_ns(), call.gone, warnings, memory_bytes_max=memory_bytes_max)
 
     return [
         Endpoint(
@@ -126,7 +131,13 @@ def _multipart_field(content_type: str, body: bytes, name: str) -> str | None:
 
 
 def answer(
-    request: Request, sources: Sources, now_ns: int, gone: Gone = never, warnings: Sequence[str] = ()
+    request: Request,
+    sources: Sources,
+    now_ns: int,
+    gone: Gone = never,
+    warnings: Sequence[str] = (),
+    *,
+    memory_bytes_max: int = 0,
 ) -> Response:
     """Run a request.
 
@@ -136,6 +147,7 @@ def answer(
         now_ns: What `now()` is.
         gone: Whether the client has left.
         warnings: Grows by what is left out while the answer is made.
+        memory_bytes_max: What the query may hold; 0 for no limit.
 
     Raises:
         Abandoned: The client has gone.
@@ -163,6 +175,7 @@ def answer(
                 parameters=bound,
                 chunk_size=request.chunk_size,
                 gone=gone,
+                memory_bytes_max=memory_bytes_max,
             )
         except ParseError as error:
             raise InvalidInput(f"failed to parse query: {error.message}") from None

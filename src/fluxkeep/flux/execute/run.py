@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
+from fluxkeep.datamodel.memory_account import CountedReader, MemoryAccount
 from fluxkeep.datamodel.tables import Block
 from fluxkeep.datamodel.timerange import TimeRange
 from fluxkeep.errors import Abandoned, FluxkeepError, InvalidInput, Unsupported
@@ -20,50 +21,6 @@ if TYPE_CHECKING:
     from fluxkeep.datamodel.reader import Reader
     from fluxkeep.flux.interpreter.evaluate import Evaluator
     from fluxkeep.flux.plan.operations import From
-
-
-class MemoryAccount:
-    """What the tables of a query occupy; refuses to go over its limit.
-
-    Attributes:
-        bytes_max: 0 for no limit.
-        used_bytes: Of the tables that are held now.
-        peak_bytes: The most there was.
-    """
-
-    def __init__(self, bytes_max: int = 0) -> None:
-        self.bytes_max = bytes_max
-        self.used_bytes = 0
-        self.peak_bytes = 0
-
-    def take(self, count: int) -> None:
-        """Count what is held from now on.
-
-        Raises:
-            InvalidInput: That would be more than the limit.
-        """
-        self.used_bytes += count
-        self.peak_bytes = max(self.peak_bytes, self.used_bytes)
-        if self.bytes_max and self.used_bytes > self.bytes_max:
-            raise self._refusal(self.used_bytes - count, count)
-
-    def require(self, count: int) -> None:
-        """Refuse what is being made before all of it is there; nothing is counted.
-
-        Raises:
-            InvalidInput: As `take`.
-        """
-        if self.bytes_max and self.used_bytes + count > self.bytes_max:
-            raise self._refusal(self.used_bytes, count)
-
-    def _refusal(self, allocated: int, wanted: int) -> InvalidInput:
-        return InvalidInput(
-            f"memory allocation limit reached: limit {self.bytes_max} bytes, allocated: {allocated}, wanted: {wanted}"
-        )
-
-    def give_back(self, count: int) -> None:
-        """Count what is held no longer."""
-        self.used_bytes -= count
 
 
 class Run:
@@ -103,7 +60,7 @@ class Run:
             if isinstance(node.operation, Scan | IndexRead):
                 source = node.operation.source
                 try:
-                    self._readers[source] = self._reader(source)
+                    self._readers[source] = CountedReader(self._reader(source), self.account, keeps=False)
                 except FluxkeepError as error:
                     raise layered(error, "failed to initialize execute state: ") from error
 

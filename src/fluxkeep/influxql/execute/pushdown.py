@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from fluxkeep.datamodel.memory_account import MemoryExceeded
 from fluxkeep.datamodel.predicates import FIELD, MEASUREMENT
 from fluxkeep.datamodel.reader import Aggregate, ScanRequest
 from fluxkeep.datamodel.series_names import names_of
@@ -211,6 +212,8 @@ def _answer(
                 # Nothing was read yet. Groups of one series each need no grouping, which is most of a scan's cost.
                 names, scan = None, source.reader.scan(replace(request, group=labels))
         batches = list(scan.batches)
+    except MemoryExceeded:
+        raise
     except InvalidInput:
         return None
     assert request.aggregate is not None
