@@ -106,7 +106,7 @@ def test_a_bad_row_stops_unless_told_otherwise_and_is_counted(tmp_path: Path) ->
 
 def test_the_help_of_a_command_that_is_a_group_too_names_it_once(tmp_path: Path) -> None:
     wrong = run("write", "-b", "b", "-p", "zz", "m v=1", home=tmp_path)
-    assert wrong.stdout.splitlines()[2] == "Usage: influx write [OPTIONS] [WORDS]..."
+    assert wrong.stdout.splitlines()[2] == "Usage: influx write [OPTIONS] [LINE PROTOCOL | - | @FILE]"
     assert "--precision [ns|us|ms|s]" in wrong.stdout
     assert run("config", "-nope", home=tmp_path).stdout.splitlines()[2] == "Usage: influx config [OPTIONS] [NAME]"
     assert run("telegrafs", "-nope", home=tmp_path).stdout.splitlines()[2] == "Usage: influx telegrafs [OPTIONS]"

@@ -44,7 +44,7 @@ def log(level: str, text: str) -> None:
 @in_bucket(environment=False)
 @flag("--compression", type=OneOf("format", ["none", "gzip"]), help="Of the files; gzip when absent.")
 @flag("--gzip-compression-level", default="", help="default, full, speedy or none.")
-@click.argument("paths", nargs=-1)
+@click.argument("paths", nargs=-1, metavar="PATH")
 def backup(
     session: Session,
     org: str | None,

@@ -22,7 +22,7 @@ _DIALECT = {"annotations": ["group", "datatype", "default"], "delimiter": ",", "
 @flag("--file", "-f", "path", help="File that holds the query.")
 @flag("--raw", "-r", is_flag=True, help="Print annotated CSV as the server sends it.")
 @flag("--profilers", "-p", multiple=True, help="Profilers to switch on, separated by commas.")
-@click.argument("script", nargs=-1)
+@click.argument("script", nargs=-1, metavar="[FLUX | - | @FILE]")
 def query(
     session: Session,
     org: str | None,

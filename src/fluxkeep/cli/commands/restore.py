@@ -46,7 +46,7 @@ UNFINISHED = ".restoring"
 @flag("--new-org", help="Restore into the organization of this name.")
 @flag("--new-bucket", help="Restore under this name.")
 @flag("--operator-token", help="Operator token of the backup, to go on with after a full restore.")
-@click.argument("paths", nargs=-1)
+@click.argument("paths", nargs=-1, metavar="PATH")
 def restore(
     session: Session,
     full: bool,

@@ -83,7 +83,7 @@ def _inputs(function: Any) -> Any:
         ),
     ):
         function = option(function)
-    return click.argument("words", nargs=-1)(function)
+    return click.argument("words", nargs=-1, metavar="[LINE PROTOCOL | - | @FILE]")(function)
 
 
 def _input(values: dict[str, Any]) -> _Input:
