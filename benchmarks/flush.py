@@ -1,8 +1,8 @@
 """Write, flush, compaction and replay: lines a second, bytes a value, peak memory.
 
-    python -m benchmarks.flush [--lines 1000000] [--folder DIR]
+    python -m benchmarks.flush [--lines 1000000] [--data cpu|cpu-walks|mixed|mixed-walks] [--folder DIR]
 
-Data: `benchmarks.data.cpu_lines`, fixed seed, 5 000 lines a request, one writer,
+Data: see `benchmarks.data`, fixed seed, 5 000 lines a request, one writer,
 every request synced. The folder is kept if named, for `benchmarks.scan`.
 """
 
@@ -14,9 +14,10 @@ import resource
 import shutil
 import tempfile
 import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from benchmarks.data import START_NS, cpu_lines, mixed_lines
+from benchmarks.data import START_NS, cpu_lines, cpu_walk_lines, mixed_lines, mixed_walk_lines
 from fluxkeep.clock import SystemClock
 from fluxkeep.ids import BucketID
 from fluxkeep.instants import Precision
@@ -26,18 +27,24 @@ from fluxkeep.storage import Engine, StorageOptions, StoredBucket
 
 BUCKET = StoredBucket(BucketID("00000000000000aa"))
 BATCH = 5_000
+DATA: dict[str, Callable[[int], Iterator[bytes]]] = {
+    "cpu": cpu_lines,
+    "cpu-walks": cpu_walk_lines,
+    "mixed": mixed_lines,
+    "mixed-walks": mixed_walk_lines,
+}
 
 
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--lines", type=int, default=1_000_000)
     parser.add_argument("--folder", type=Path)
-    parser.add_argument("--data", choices=["cpu", "mixed"], default="cpu")
+    parser.add_argument("--data", choices=list(DATA), default="cpu")
     arguments = parser.parse_args()
     configure("error")
     folder = arguments.folder or Path(tempfile.mkdtemp())
     shutil.rmtree(folder, ignore_errors=True)
-    lines = cpu_lines(arguments.lines) if arguments.data == "cpu" else mixed_lines(arguments.lines)
+    lines = DATA[arguments.data](arguments.lines)
     payloads = [b"".join(batch) for batch in iter(lambda: list(itertools.islice(lines, BATCH)), [])]
     before = _memory()
     engine = Engine(folder, SystemClock(), StorageOptions())
