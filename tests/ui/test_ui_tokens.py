@@ -523,6 +523,8 @@ def test_details_show_all_and_take_permissions_away(tokens: Page, house: dict[st
     page.wait(lambda: page.driver.switch_to.active_element.text == "Take away for good", "asked once more")
     page.click("button", "Take away for good")
     page.gone("button", "Take away", exact=False)
+    told = page.driver.find_element("css selector", "dialog[open] [role=status]").get_attribute("textContent")
+    assert told == f"write:orgs/{house['org']['id']}/buckets/{house['bucket']['id']} was taken away"
     left = bare.ask("GET", f"/api/v2/authorizations/{made['id']}", house["auth"]["token"]).json["permissions"]
     assert [p["action"] for p in left] == ["read"]
 

@@ -192,6 +192,8 @@ export function Details({ token, reason, actions, trouble, onToggle, onClose, on
   const { api, tz, toast } = usePage();
   const [raw, setRaw] = useState(false);
   const [error, setError] = useState("");
+  // A toast lies behind the panel, where nobody is told of it.
+  const [said, setSaid] = useState("");
   // The permission that is about to be taken away: it cannot be given back, so it is asked once more.
   const [asking, setAsking] = useState("");
   const groups = new Map();
@@ -204,6 +206,7 @@ export function Details({ token, reason, actions, trouble, onToggle, onClose, on
       const kept = token.permissions.filter((p) => p !== gone).map(stripped);
       onChanged(await api.patchToken(token.id, { permissions: kept }));
       toast("Permission taken away");
+      setSaid(`${spell(gone)} was taken away`);
     } catch (failure) {
       if (failure.kind === "gone") {
         onGone();
@@ -228,6 +231,7 @@ export function Details({ token, reason, actions, trouble, onToggle, onClose, on
         <Action key={label} class={danger ? "danger-text" : undefined} reason={why} onClick={onSelect}>{label}</Action>
       ))}
     >
+      <p class="visually-hidden" role="status">{said}</p>
       {trouble && <p class="alert bad" role="alert">{trouble}</p>}
       <dl class="facts">
         {line("Id", <span class="mono">{token.id} <Copy text={token.id} label="Copy id" /></span>)}
