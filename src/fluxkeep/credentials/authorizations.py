@@ -132,7 +132,7 @@ class Authorizations:
         """
         if not wanted.permissions:
             raise InvalidInput(NO_PERMISSIONS)
-        status = check_status(wanted.status, STATUS_TEXT)
+        check_status(wanted.status, STATUS_TEXT)
         self._check_end(access, wanted.expires_at)
         user_id = wanted.user_id or access.user_id
         check_grant(
@@ -151,7 +151,7 @@ class Authorizations:
                 user_id=user_id,
                 permissions=wanted.permissions,
             )
-            return self.add(work, replace(wanted, user_id=user_id, status=status), mint())
+            return self.add(work, replace(wanted, user_id=user_id), mint())
 
     def add(self, work: UnitOfWork, wanted: NewAuthorization, token: Secret) -> Shown:
         """Store a token inside the caller's transaction and on nobody's behalf.
