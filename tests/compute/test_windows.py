@@ -7,7 +7,7 @@ import zoneinfo
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fluxkeep.compute.windows import WindowGrid, add_duration, clip, zone_clock
@@ -105,6 +105,7 @@ TIMES = st.integers(parse_rfc3339("1900-01-01T00:00:00Z"), parse_rfc3339("2200-0
 ZONES = st.sampled_from(["UTC", "Europe/Paris", "America/New_York", "Australia/Lord_Howe", "Asia/Kathmandu"])
 
 
+@settings(deadline=None)  # who asks for a zone first waits for its table
 @given(TIMES, ZONES)
 def test_the_table_of_transitions_agrees_with_the_calendar(time: int, zone: str) -> None:
     local = int(zone_clock(zone).local(np.array([time], np.int64))[0])
@@ -114,12 +115,14 @@ def test_the_table_of_transitions_agrees_with_the_calendar(time: int, zone: str)
     assert local - time == int(offset.total_seconds()) * 10**9
 
 
+@settings(deadline=None)  # who asks for a zone first waits for its table
 @given(TIMES, st.integers(-500, 500))
 def test_calendar_addition_agrees_with_the_scalar_form(time: int, months: int) -> None:
     moved = add_duration(np.array([time], np.int64), Duration(months, 0))
     assert moved.tolist() == [add_months(time, months)]
 
 
+@settings(deadline=None)  # who asks for a zone first waits for its table
 @given(
     TIMES,
     ZONES,
@@ -135,6 +138,7 @@ def test_every_instant_lies_in_its_window(time: int, zone: str, every: str, offs
     assert not overlap or (every == "7s" and zone != "UTC")
 
 
+@settings(deadline=None)  # who asks for a zone first waits for its table
 @given(TIMES, st.sampled_from(["7s", "1h"]), st.integers(1, 400))
 def test_overlapping_windows_are_exactly_those_that_hold_the_instant(time: int, every: str, minutes: int) -> None:
     w = Window(every=Duration.parse(every), period=Duration(0, minutes * MINUTE))

@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 import polars as pl
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fluxkeep.formats.v1 import (
@@ -191,6 +191,7 @@ COLUMNS = st.lists(
 DTYPES = (pl.Int64, pl.Float64, pl.Int64, pl.Boolean, pl.String)
 
 
+@settings(deadline=None)
 @given(
     rows=COLUMNS,
     edges=st.lists(st.integers(0, 12), max_size=3),

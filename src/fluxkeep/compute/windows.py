@@ -48,9 +48,10 @@ class ZoneClock:
         self._local = transitions + np.maximum(offsets[:-1], offsets[1:])
 
     def local(self, times: Int64s) -> Int64s:
-        """Wall-clock readings, ns as if they were UTC, of UTC instants."""
+        """Wall-clock readings, ns as if they were UTC, of UTC instants; maybe the same array."""
         if not len(self.transitions):
-            return np.asarray(times + self.offsets[0])
+            # Not even copied: of a million instants that would take as long as finding their windows.
+            return times if not self.offsets[0] else np.asarray(times + self.offsets[0])
         readings: Int64s = times + self.offsets[np.searchsorted(self.transitions, times, side="right")]
         return readings
 
@@ -175,7 +176,7 @@ class WindowGrid:
             months = month_of(local)
             earlier = (local - month_start(months)) < self._zero_within
             return np.floor_divide(months - self._zero_month - earlier, self._every.months)
-        return np.floor_divide(local - self._zero, self._every.ns)
+        return np.floor_divide(local - self._zero if self._zero else local, self._every.ns)
 
     def starts(self, indices: Int64s) -> Int64s:
         """The first instants of windows."""

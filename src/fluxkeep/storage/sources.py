@@ -82,7 +82,7 @@ class FileSource:
         cache = self.cache if remember else None
         pieces = [self._read_run(at[a:b], fields, cache) for a, b in _runs(self.series.start, at)]
         rows = concatenate_rows(pieces)
-        return self._alive(_within(rows, time_range))
+        return self._alive(_within(self, rows, time_range))
 
     def values_at(self, name: str, places: npt.NDArray[np.int64]) -> Column:
         """The values of a field that every one of these rows has, by row number, ascending."""
@@ -185,12 +185,12 @@ class RunSource:
         if not len(at) or not columns:
             return None
         if len(at) == len(self.series.ids):
-            return _within(Rows(whole.ids, whole.time, columns), time_range)
+            return _within(self, Rows(whole.ids, whole.time, columns), time_range)
         start, stop = int(self.series.start[at[0]]), int(self.series.start[at[-1] + 1])
         if at[-1] - at[0] == len(at) - 1:
             cuts = {name: cut(column, start, stop) for name, column in columns.items()}
-            return _within(Rows(whole.ids[start:stop], whole.time[start:stop], cuts), time_range)
-        return _within(take_rows(Rows(whole.ids, whole.time, columns), _row_numbers(self.series, at)), time_range)
+            return _within(self, Rows(whole.ids[start:stop], whole.time[start:stop], cuts), time_range)
+        return _within(self, take_rows(Rows(whole.ids, whole.time, columns), _row_numbers(self.series, at)), time_range)
 
     def values_at(self, name: str, places: npt.NDArray[np.int64]) -> Column:
         """See `FileSource.values_at`."""
@@ -343,8 +343,10 @@ def _part(shard: Shard, sources: Sequence[Source]) -> Part:
     return Part(ShardSources(shard, files, memory), plain)
 
 
-def _within(rows: Rows, time_range: TimeRange) -> Rows:
-    """The rows within a range."""
+def _within(source: FileSource | RunSource, rows: Rows, time_range: TimeRange) -> Rows:
+    """The rows of a source within a range."""
+    if source.first >= time_range.start and source.last < time_range.stop:
+        return rows
     outside = (rows.time < time_range.start) | (rows.time >= time_range.stop)
     return take_rows(rows, np.flatnonzero(~outside)) if outside.any() else rows
 
