@@ -1,8 +1,10 @@
-"""Structured logs on standard error: events with fields, secrets redacted.
+"""Structured logs: events with fields, in the reference's form, secrets redacted.
 
 Levels are InfluxDB's: debug, info, warn, error. An event is a dotted name and
 typed fields (`wal.segment.rotated segment=12`); never a token, password,
 digest, query literal or line body. `redact` is the last net below that rule.
+
+Source of the form: cli.md §5.3.
 """
 
 from __future__ import annotations
@@ -25,6 +27,9 @@ _KINDS_MAX = 1000
 
 LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warn": logging.WARNING, "error": logging.ERROR}
 
+# Where structlog's word for a level is not the reference's.
+_SHORT = {"warning": "warn"}
+
 # Keys whose values are never shown, whatever they hold.
 _SENSITIVE = re.compile(r"token$|password|secret|authorization$|cookie|digest|hash$", re.IGNORECASE)
 
@@ -37,18 +42,31 @@ def redact(_logger: object, _method: str, event: MutableMapping[str, Any]) -> Mu
     return event
 
 
+def _as_the_reference(_logger: object, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """Names and levels that scripts for the reference look for; an event is one line whatever a text holds."""
+    level = event.pop("level")
+    named = {"ts": event.pop("timestamp"), "lvl": _SHORT.get(level, level), "msg": event.pop("event"), **event}
+    return {key: _one_line(value) if isinstance(value, str) else value for key, value in named.items()}
+
+
+def _one_line(text: str) -> str:
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
+
+
 def configure(level: str, stream: TextIO | None = None, *, json: bool = False) -> None:
     """Set up logging for the process; called once by the server or a command.
 
     Args:
         level: One of `LEVELS`.
         stream: Where lines go; standard error by default.
-        json: JSON lines rather than `key=value`.
+        json: JSON lines rather than logfmt.
     """
-    renderer: Any = (
-        structlog.processors.JSONRenderer()
+    render: list[Any] = (
+        [structlog.processors.JSONRenderer()]
         if json
-        else structlog.processors.KeyValueRenderer(key_order=["timestamp", "level", "event"], drop_missing=True)
+        else [_as_the_reference, structlog.processors.LogfmtRenderer(bool_as_flag=False)]
     )
     structlog.configure(
         processors=[
@@ -57,7 +75,7 @@ def configure(level: str, stream: TextIO | None = None, *, json: bool = False) -
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             redact,
             structlog.processors.format_exc_info,
-            renderer,
+            *render,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(LEVELS[level]),
         logger_factory=structlog.PrintLoggerFactory(stream or sys.stderr),

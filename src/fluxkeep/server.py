@@ -138,7 +138,15 @@ def run(settings: Settings) -> None:
         gc.freeze()
 
         def listening() -> None:
-            log.info("listening", transport="https" if tls else "http", addr=address.host, port=address.port)
+            where = f"[{address.host}]" if ":" in address.host else address.host
+            # Scripts wait for this line. Source: cli.md §5.3.
+            log.info(
+                "Listening",
+                service="tcp-listener",
+                transport="https" if tls else "http",
+                addr=f"{where}:{address.port}",
+                port=address.port,
+            )
             _greet(address, tls is not None)
             warm_up.start()
 

@@ -81,7 +81,7 @@ class TestStop:
     def test_a_signal_ends_it_in_order(self, server: Server, number: signal.Signals) -> None:
         server.set_up()
         assert server.stop(number) == 0
-        assert "event='stopped'" in server.log
+        assert "msg=stopped" in server.log
 
     def test_what_is_in_flight_is_finished(self, server: Server) -> None:
         token = server.set_up()["auth"]["token"]

@@ -61,7 +61,7 @@ def test_all_options_as_flags(tmp_path: Path) -> None:
         assert server.ask("GET", "/").status == 404
     finally:
         server.kill()
-    named = re.findall(r"event='option\.without\.effect'.* option='([\w-]+)'", server.log)
+    named = re.findall(r"msg=option\.without\.effect .*option=([\w-]+)", server.log)
     assert set(named) == _without_effect()
     assert "a-token-for-vault" not in server.log
 
