@@ -1,6 +1,6 @@
 """Write, flush, compaction and replay: lines a second, bytes a value, peak memory.
 
-    python -m benchmarks.flush [--lines 1000000] [--data cpu|cpu-walks|mixed|mixed-walks] [--folder DIR]
+    python -m benchmarks.flush [--lines 1000000] [--data cpu|cpu-noise|mixed|mixed-noise] [--folder DIR]
 
 Data: see `benchmarks.data`, fixed seed, 5 000 lines a request, one writer,
 every request synced. The folder is kept if named, for `benchmarks.scan`.
@@ -17,7 +17,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from benchmarks.data import START_NS, cpu_lines, cpu_walk_lines, mixed_lines, mixed_walk_lines
+from benchmarks.data import START_NS, cpu_lines, cpu_noise_lines, mixed_lines, mixed_noise_lines
 from fluxkeep.clock import SystemClock
 from fluxkeep.ids import BucketID
 from fluxkeep.instants import Precision
@@ -28,10 +28,10 @@ from fluxkeep.storage import Engine, StorageOptions, StoredBucket
 BUCKET = StoredBucket(BucketID("00000000000000aa"))
 BATCH = 5_000
 DATA: dict[str, Callable[[int], Iterator[bytes]]] = {
+    "cpu-noise": cpu_noise_lines,
     "cpu": cpu_lines,
-    "cpu-walks": cpu_walk_lines,
+    "mixed-noise": mixed_noise_lines,
     "mixed": mixed_lines,
-    "mixed-walks": mixed_walk_lines,
 }
 
 
