@@ -13,6 +13,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,7 +24,8 @@ SURVIVORS = HERE / "survivors.txt"
 
 # pytest's exit codes for a failing test and an error inside it; those of a time limit that was passed.
 _FAILED = {1, 3}
-_NOTICED = _FAILED | {24, -24, 36, 152, 255}
+_TOO_LONG = {24, -24, 36, 152, 255}
+_NOTICED = _FAILED | _TOO_LONG
 
 
 @dataclass(frozen=True)
@@ -94,14 +96,22 @@ def main(wanted: list[str], *, again: bool) -> int:
 def judge(modules: list[str]) -> int:
     """Compare what survived with the list."""
     survived = [mutant for module in modules for mutant in _survivors(module)]
+    too_long = [mutant for module in modules for mutant in _mutants(module, lambda code: code in _TOO_LONG)]
     listed = [entry for entry in _listed() if ".".join(entry.place.split(".")[:2]) in modules]
     unexplained = [one for one in survived if not any(entry.covers(one) for entry in listed)]
-    stale = [entry for entry in listed if not any(entry.covers(one) for one in survived)]
+    # What took too long may be endless or the machine be busy: it has not survived, and shows no reason out of date.
+    stale = [entry for entry in listed if not any(entry.covers(one) for one in (*survived, *too_long))]
+    for mutant in too_long:
+        if not any(entry.covers(mutant) for entry in listed):
+            print(f"took too long, and passes for noticed: {mutant}")
     for mutant in unexplained:
         print(f"nobody noticed: {mutant}")
     for entry in stale:
         print(f"no longer survives: {entry}")
-    print(f"{len(survived)} survived, {len(unexplained)} of them without a reason; {len(stale)} reasons out of date")
+    print(
+        f"{len(survived)} survived, {len(unexplained)} of them without a reason; {len(stale)} reasons out of date; "
+        f"{len(too_long)} took too long"
+    )
     return 1 if unexplained or stale else 0
 
 
@@ -140,7 +150,12 @@ def _forget_survivors(module: str) -> None:
 
 
 def _survivors(module: str) -> list[Mutant]:
-    """The mutants of a module that no test noticed, from mutmut's notes."""
+    """The mutants of a module that no test noticed."""
+    return _mutants(module, lambda code: code not in _NOTICED)
+
+
+def _mutants(module: str, wanted: Callable[[int | None], bool]) -> list[Mutant]:
+    """The mutants of a module that ended in one of the wanted ways, from mutmut's notes."""
     sys.path.insert(0, str(COPY))
     from mutmut.mutation.diff_apply import get_diff_for_mutant
 
@@ -151,7 +166,7 @@ def _survivors(module: str) -> list[Mutant]:
     os.chdir(COPY)
     try:
         for name, code in codes.items():
-            if code in _NOTICED:
+            if not wanted(code):
                 continue
             changed = get_diff_for_mutant(name, path=path).splitlines()[3:]
             old = " ".join(line[1:].strip() for line in changed if line.startswith("-"))
