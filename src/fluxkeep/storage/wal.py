@@ -120,11 +120,14 @@ def unpack_record(raw: bytes) -> PointsRecord:
             decompressor = getattr(_contexts, "decompressor", None)
             if decompressor is None:
                 decompressor = _contexts.decompressor = zstandard.ZstdDecompressor()
-            body = decompressor.decompress(body, max_output_size=size)
+            # Room is made for what the frame claims before a byte is unpacked.
+            if zstandard.get_frame_parameters(body).content_size != size:
+                raise ValueError("lengths do not agree")
+            body = decompressor.decompress(body)
         elif codec != _RAW:
             raise ValueError(f"unknown codec {codec}")
-    except (struct.error, zstandard.ZstdError) as error:
-        raise ValueError(str(error)) from error
+    except (struct.error, zstandard.ZstdError, MemoryError) as error:
+        raise ValueError(str(error) or "no room for what it claims to hold") from error
     if len(body) != size or start > len(raw):
         raise ValueError("lengths do not agree")
     if not bucket:
