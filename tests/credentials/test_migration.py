@@ -164,6 +164,17 @@ def _raise() -> None:
     raise Killed
 
 
+def test_hashing_counts_what_it_did_in_every_transaction(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(migration, "RECORDS_PER_TRANSACTION", 2)
+    house = opened(tmp_path / "data")
+    tokens = [*minted(house, 4), Secret(OPERATOR)]
+    house = house.restart(hashed=True)
+    assert house.credentials.migrated == migration.Migrated(hashed=5, scrubbed=True)
+    for token in tokens:
+        house.access(token)
+    house.close()
+
+
 def test_rotating_secrets_are_migrated_too(tmp_path: Path) -> None:
     house = opened(tmp_path / "data")
     old = house.mint()
