@@ -82,6 +82,8 @@ def page_not_found() -> Response:
     return text("404 page not found\n", 404)
 
 
+# An answer of up to so many bytes is sent whole: one crossing to the event loop rather than one a piece.
+_WHOLE_BYTES_MAX = 256 * 1024
 # A header of more than some kilobytes is refused by proxies.
 _WARNINGS_MAX = 8
 
@@ -120,3 +122,27 @@ class Stream(Response):
         self.sent: Callable[[int], None] = _unheard
         if "content-length" in self.headers:
             del self.headers["content-length"]
+
+
+def whole_or_streamed(pieces: Iterator[bytes], headers: Mapping[str, str], warnings: Sequence[str]) -> Response:
+    """A 200 from pieces: sent whole where it is short, else streamed.
+
+    Args:
+        pieces: Taken up to the limit before this returns, so that an error in them can still become a status.
+        headers: Of the answer.
+        warnings: What is known to be lacking once the first pieces are made; see `warning_header`.
+    """
+    gathered: list[bytes] = []
+    size = 0
+    for piece in pieces:
+        gathered.append(piece)
+        size += len(piece)
+        if size > _WHOLE_BYTES_MAX:
+            return Stream(_chained(b"".join(gathered), pieces), 200, {**headers, **warning_header(warnings)})
+    return Response(b"".join(gathered), 200, {**headers, **warning_header(warnings)})
+
+
+def _chained(head: bytes, rest: Iterator[bytes]) -> Iterator[bytes]:
+    # Delegation passes a close on to what makes the rest.
+    yield head
+    yield from rest

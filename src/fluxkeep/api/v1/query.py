@@ -15,13 +15,11 @@ from starlette.responses import Response
 
 from fluxkeep.access.decisions import Access
 from fluxkeep.api.endpoint import Call, Endpoint, Gate, Style, never
-from fluxkeep.api.responses import Stream, warning_header
+from fluxkeep.api.responses import whole_or_streamed
 from fluxkeep.clock import Clock
 from fluxkeep.errors import InvalidInput
 from fluxkeep.influxql.sources import Sources
 
-# Answers of up to so many bytes are sent whole; a stream costs a crossing to the event loop a piece.
-_WHOLE_BYTES_MAX = 256 * 1024
 _CHUNK_SIZE = 10_000
 _FORM = "application/x-www-form-urlencoded"
 _FORMATS = frozenset(("application/json", "application/csv", "text/csv", "application/x-msgpack"))
@@ -191,20 +189,4 @@ def answer(
             pieces = v1.encode_json_chunks(results, request.epoch)
         case _:
             pieces = iter((v1.encode_json(results, request.epoch),))
-    return _respond(pieces, {"content-type": request.media}, warnings)
-
-
-def _respond(pieces: Iterator[bytes], headers: dict[str, str], warnings: Sequence[str]) -> Response:
-    gathered: list[bytes] = []
-    size = 0
-    for piece in pieces:
-        gathered.append(piece)
-        size += len(piece)
-        if size > _WHOLE_BYTES_MAX:
-            return Stream(_chained(b"".join(gathered), pieces), 200, headers | warning_header(warnings))
-    return Response(b"".join(gathered), 200, headers | warning_header(warnings))
-
-
-def _chained(head: bytes, rest: Iterator[bytes]) -> Iterator[bytes]:
-    yield head
-    yield from rest
+    return whole_or_streamed(pieces, {"content-type": request.media}, warnings)

@@ -12,7 +12,7 @@ from starlette.responses import Response
 
 from fluxkeep.api.endpoint import Call, Endpoint, Style
 from fluxkeep.api.resolving import resolve_org
-from fluxkeep.api.responses import Stream, no_content, warning_header
+from fluxkeep.api.responses import no_content, whole_or_streamed
 from fluxkeep.api.v2.query_request import read_request
 from fluxkeep.errors import FluxkeepError, InvalidInput
 from fluxkeep.logs import get_logger
@@ -20,8 +20,6 @@ from fluxkeep.query.service import Queries
 from fluxkeep.tenancy.snapshot import Directory
 
 _CSV = {"content-type": "text/csv; charset=utf-8"}
-# An answer of up to so many bytes is sent whole: one crossing to the event loop rather than one a piece.
-_WHOLE_BYTES_MAX = 256 * 1024
 
 
 def endpoints(queries: Queries, directory: Directory) -> list[Endpoint]:
@@ -41,7 +39,8 @@ def endpoints(queries: Queries, directory: Directory) -> list[Endpoint]:
                 return Response(b"".join(queries.flux_errors(call.access, org.id, request, call.gone)), 200, _CSV)
             case _:
                 warnings: list[str] = []
-                return _answer(queries.flux(call.access, org.id, request, call.gone, warnings.append), warnings)
+                pieces = queries.flux(call.access, org.id, request, call.gone, warnings.append)
+                return whole_or_streamed(pieces, _CSV, warnings)
 
     return [
         Endpoint(
@@ -54,22 +53,6 @@ def endpoints(queries: Queries, directory: Directory) -> list[Endpoint]:
             watches=True,
         )
     ]
-
-
-def _answer(pieces: Iterator[bytes], warnings: list[str]) -> Response:
-    gathered: list[bytes] = []
-    size = 0
-    for piece in pieces:
-        gathered.append(piece)
-        size += len(piece)
-        if size > _WHOLE_BYTES_MAX:
-            return Stream(_chained(b"".join(gathered), pieces), 200, _CSV | warning_header(warnings))
-    return Response(b"".join(gathered), 200, _CSV | warning_header(warnings))
-
-
-def _chained(head: bytes, rest: Iterator[bytes]) -> Iterator[bytes]:
-    yield head
-    yield from rest
 
 
 def _detach(pieces: Iterator[bytes]) -> None:
