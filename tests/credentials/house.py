@@ -44,7 +44,7 @@ class House:
         self.authorizations = self.credentials.authorizations
         self.legacy = self.credentials.legacy
         self.passwords = self.credentials.passwords
-        self.sessions = self.credentials.sessions
+        self.sessions = self.authenticator._sessions
         self.onboarding = self.credentials.onboarding
 
     def close(self) -> None:

@@ -51,7 +51,6 @@ class Credentials:
     authorizations: Authorizations
     legacy: LegacyAuthorizations
     passwords: Passwords
-    sessions: Sessions
     onboarding: Onboarding
     migrated: Migrated
 
@@ -78,7 +77,6 @@ class Credentials:
             authorizations=authorizations,
             legacy=LegacyAuthorizations(store, tenancy, ids, strong_passwords=options.strong_passwords),
             passwords=passwords,
-            sessions=sessions,
             onboarding=Onboarding(store, tenancy, authorizations, passwords),
             migrated=migrated,
         )
