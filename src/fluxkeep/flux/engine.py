@@ -131,7 +131,8 @@ class _Execution:
 
 
 def _prepare(roots: list[Node], evaluator: Evaluator, engine: Engine) -> _Execution:
-    from fluxkeep.flux.execute.run import MemoryAccount, Run
+    from fluxkeep.datamodel.memory_account import MemoryAccount
+    from fluxkeep.flux.execute.run import Run
     from fluxkeep.flux.plan.rules import bounds_of, plan
 
     planned = plan(roots, push_down=engine.push_down)

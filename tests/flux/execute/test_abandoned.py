@@ -7,10 +7,11 @@ from collections.abc import Callable, Sequence
 import pytest
 from tests.flux.golden.runner import NOW_NS, MemorySources, standing
 
+from fluxkeep.datamodel.memory_account import MemoryAccount
 from fluxkeep.datamodel.tables import Block
 from fluxkeep.errors import Abandoned
 from fluxkeep.flux.engine import Engine
-from fluxkeep.flux.execute.run import MemoryAccount, Run
+from fluxkeep.flux.execute.run import Run
 from fluxkeep.flux.interpreter.evaluate import Evaluator
 from fluxkeep.flux.plan.graph import Node
 from fluxkeep.flux.plan.rules import bounds_of, plan

@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from fluxkeep.datamodel.memory_account import MemoryAccount
 from fluxkeep.datamodel.tables import Block, Column, ColumnType, make_block
 from fluxkeep.errors import Abandoned, InvalidInput
 from fluxkeep.flux.execute import joins
-from fluxkeep.flux.execute.run import MemoryAccount
 
 COLUMNS = (Column("k", ColumnType.INT), Column("v", ColumnType.INT))
 KEYS = st.lists(st.none() | st.integers(0, 3), max_size=12)
