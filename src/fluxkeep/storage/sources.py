@@ -312,26 +312,68 @@ def memory_sources(runs: Sequence[SortedRun], loose: Sequence[Rows]) -> list[Run
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """Sources whose rows lie apart in time from all others'; `plain` if it is one, sorted, and no delete hides rows."""
+    """Sources whose rows of a series lie before or behind those of all others; `plain` if it is one, sorted, and no
+    delete hides rows.
+    """
 
     sources: ShardSources
     plain: FileSource | RunSource | None
 
 
 def parts_of(shard: ShardSources) -> list[Part]:
-    """The parts of a shard group in order of time."""
+    """The parts of a shard group, in the order of time for each series; the indexes of its files have been read."""
     sources: list[Source] = [*shard.files, *shard.memory]
     spans = sorted((source.first, source.last, age) for age, source in enumerate(sources))
-    groups: list[list[int]] = []
-    end = 0
+    groups: list[tuple[int, list[int]]] = []
+    ends = _SeriesEnds()
     for first, last, age in spans:
-        if groups and first <= end:
-            groups[-1].append(age)
-            end = max(end, last)
+        touched = next((at for at, (end, _) in enumerate(groups) if end >= first), len(groups))
+        # A flush in the middle of a round over the series leaves files that share an instant and no series at it.
+        if touched < len(groups) and not ends.all_before(sources[age]):
+            last = max(last, *(end for end, _ in groups[touched:]))
+            joined = [one for _, ages in groups[touched:] for one in ages]
+            groups[touched:] = [(last, [*joined, age])]
         else:
-            groups.append([age])
-            end = last
-    return [_part(shard.shard, [sources[age] for age in sorted(group)]) for group in groups]
+            groups.append((last, [age]))
+        ends.add(sources[age])
+    return [_part(shard.shard, [sources[age] for age in sorted(ages)]) for _, ages in groups]
+
+
+class _SeriesEnds:
+    """The last time that each series has in some sources; worked out when it is first asked for."""
+
+    def __init__(self) -> None:
+        self._added: list[Source] = []
+        self._last: Int64s = np.empty(0, np.int64)
+
+    def add(self, source: Source) -> None:
+        """Count a source in."""
+        self._added.append(source)
+
+    def all_before(self, source: Source) -> bool:
+        """Whether every series of a source begins behind its end in those that were added."""
+        for added in self._added:
+            for ids, _, last in _spans(added):
+                self._reach(int(ids.max()))
+                np.maximum.at(self._last, ids, last)
+        self._added.clear()
+        for ids, first, _ in _spans(source):
+            self._reach(int(ids.max()))
+            if not bool((first > self._last[ids]).all()):
+                return False
+        return True
+
+    def _reach(self, id_max: int) -> None:
+        missing = id_max + 1 - len(self._last)
+        if missing > 0:
+            self._last = np.append(self._last, np.full(missing, np.iinfo(np.int64).min))
+
+
+def _spans(source: Source) -> list[tuple[npt.NDArray[np.uint32], Int64s, Int64s]]:
+    """Series with their first and last times; one may occur more than once."""
+    if isinstance(source, LooseSource):
+        return [(chunk.ids, chunk.time, chunk.time) for chunk in source.chunks]
+    return [(source.series.ids, source.series.first, source.series.last)]
 
 
 def _part(shard: Shard, sources: Sequence[Source]) -> Part:
