@@ -176,7 +176,7 @@ def test_every_kind_of_refusal_at_the_debug_level(tmp_path: Path) -> None:
         refusals = [line for line in server.log.splitlines() if "authentication.refused" in line]
         # Each with address and reason.
         assert len(refusals) >= 15
-        assert all("client='127.0.0.1'" in line and "reason='" in line for line in refusals)
+        assert all("client=127.0.0.1" in line and "reason=" in line for line in refusals)
         server.stop()
         for file in tmp_path.rglob("*"):
             if file.is_file():
