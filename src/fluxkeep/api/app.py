@@ -35,7 +35,7 @@ from fluxkeep.api.limits import Limits
 from fluxkeep.api.pool import WorkerPool
 from fluxkeep.api.responses import COMPATIBLE_VERSION, Stream
 from fluxkeep.api.routing import Match, Router
-from fluxkeep.api.together import BODY_BYTES_MAX, Together
+from fluxkeep.api.together import Together
 from fluxkeep.api.turns import Turns
 from fluxkeep.api.uploads import Upload, buffered
 from fluxkeep.api.urls import parse_query
@@ -254,16 +254,15 @@ class Application:
         body = b"" if endpoint.streams else await self._read_body(request)
         passage.request_bytes = len(body)
         call = self._call(request, match, endpoint, access, query, body)
+        together = self._groups.get(endpoint.path)
         if endpoint.streams:
             response = await self._streamed(request, endpoint, call)
         elif endpoint.watches:
             response = await self._watched(request, endpoint, call)
         elif endpoint.runs is Runs.LOOP:
             response = endpoint.handler(call)
-        elif (
-            len(body) <= BODY_BYTES_MAX and endpoint.path in self._groups and "content-encoding" not in request.headers
-        ):
-            response = await self._groups[endpoint.path].run(call)
+        elif together is not None and together.takes(call):
+            response = await together.run(call)
         else:
             response = await self._pool.run(endpoint.handler, call)
         if endpoint.packs:

@@ -39,6 +39,10 @@ class Together:
         self._waiting: deque[tuple[Call, asyncio.Future[Response]]] = deque()
         self._worker: asyncio.Task[None] | None = None
 
+    def takes(self, call: Call) -> bool:
+        """Whether a call is small enough; a packed body may be a large one."""
+        return len(call.body) <= BODY_BYTES_MAX and "content-encoding" not in call.headers
+
     async def run(self, call: Call) -> Response:
         """The answer to a call, or what its handler raised.
 

@@ -152,15 +152,7 @@ class Engine(ShardMoves):
         now_ns: int,
         refused: Iterable[int] = (),
     ) -> WriteOutcome:
-        """Store the points that can be; durable and visible on return.
-
-        Args:
-            bucket: Where to.
-            batch: The payload's points.
-            payload: The line protocol that `batch` was parsed from, kept for replay.
-            precision: Unit of the payload's timestamps.
-            now_ns: Time of points that have none; retention counts from it.
-            refused: Ordinals of points that the caller has refused itself.
+        """Store the points that can be; durable and visible on return. The arguments are those of a `Write`.
 
         Raises:
             Unavailable: Memory is full of writes that wait for a flush, or the store is closing.

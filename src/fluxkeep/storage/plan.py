@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, overload
 
@@ -56,20 +56,11 @@ def make_plan(
         over_series: The part of the predicate that looks at series alone.
         base: Ordinal of the first field series.
     """
-    index = snapshot.index
-    kinds = {(name, type_) for shard in snapshot.shards for name, type_ in shard.types.items()}
-    if request.fields is not None:
-        kinds = {kind for kind in kinds if kind[0] in request.fields}
-    rank = index.rank()
-    fields: list[tuple[str, FieldType]] = []
-    masks: list[Mask] = []
-    shared: Mask | None = None
-    for name, type_ in sorted(kinds, key=lambda kind: (kind[0], kind[1].value)):
-        if shared is None or depends_on_field(over_series):
-            shared = index.select(over_series, name, absent_is_empty=request.absent_is_empty)[: len(rank)]
-        if shared.any():
-            fields.append((name, type_))
-            masks.append(shared)
+    rank = snapshot.index.rank()
+    found = fields_wanted(
+        snapshot, over_series, request.fields, count=len(rank), absent_is_empty=request.absent_is_empty
+    )
+    fields, masks = [kind for kind, _ in found], [mask for _, mask in found]
     if not fields:
         return None
     wanted = masks[0] if all(m is masks[0] for m in masks) else np.logical_or.reduce(masks)
@@ -78,6 +69,42 @@ def make_plan(
     place = np.zeros(len(wanted), np.int64)
     place[order] = np.arange(len(order))
     return Plan(snapshot, fields, masks, order, place, rank, base)
+
+
+def fields_wanted(
+    snapshot: MeasurementSnapshot,
+    over_series: Predicate | None,
+    names: Collection[str] | None = None,
+    *,
+    count: int | None = None,
+    absent_is_empty: bool,
+) -> list[tuple[tuple[str, FieldType], Mask]]:
+    """The fields of a measurement of which any series is wanted, sorted, each with the series wanted of it, by id.
+
+    Args:
+        snapshot: Its sources, indexes read.
+        over_series: Looks at series alone. Where it does not look at the field, all fields have the same mask.
+        names: Of which fields; None for all.
+        count: Of how many series; None for those there are now.
+        absent_is_empty: An absent tag compares as "".
+    """
+    kinds = {
+        (name, type_)
+        for shard in snapshot.shards
+        for name, type_ in shard.types.items()
+        if names is None or name in names
+    }
+    by_field = depends_on_field(over_series)
+    found: list[tuple[tuple[str, FieldType], Mask]] = []
+    shared: Mask | None = None
+    wanted = False
+    for name, type_ in sorted(kinds, key=lambda kind: (kind[0], kind[1].value)):
+        if shared is None or by_field:
+            shared = snapshot.index.select(over_series, name, absent_is_empty=absent_is_empty)[:count]
+            wanted = bool(shared.any())
+        if wanted:
+            found.append(((name, type_), shared))
+    return found
 
 
 class PlannedSeries(Sequence[FieldSeries]):

@@ -18,6 +18,7 @@ import numpy.typing as npt
 from fluxkeep.datamodel.columns import FieldType
 from fluxkeep.datamodel.predicates import Predicate
 from fluxkeep.datamodel.timerange import TimeRange
+from fluxkeep.storage.plan import fields_wanted
 from fluxkeep.storage.series_index import depends_on_field
 from fluxkeep.storage.sources import LooseSource, MeasurementSnapshot, ShardSources, Source
 
@@ -160,22 +161,9 @@ def presence_of(snapshot: MeasurementSnapshot, over_series: Predicate | None, ti
         over_series: Looks at series alone; an absent tag compares as "".
         time_range: A source that it only touches may name a series without rows in it.
     """
-    index = snapshot.index
-    found = sorted(
-        {(name, type_) for shard in snapshot.shards for name, type_ in shard.types.items()},
-        key=lambda kind: (kind[0], kind[1].value),
-    )
     by_field = depends_on_field(over_series)
-    kinds: list[Kind] = []
-    masks: list[Mask] = []
-    shared: Mask | None = None
-    for name, type_ in found:
-        if shared is None or by_field:
-            shared = index.select(over_series, name, absent_is_empty=True)
-            wanted = bool(shared.any())
-        if wanted:
-            kinds.append((name, type_))
-            masks.append(shared)
-    if not kinds:
+    wanted = fields_wanted(snapshot, over_series, absent_is_empty=True)
+    if not wanted:
         return None
+    kinds, masks = [kind for kind, _ in wanted], [mask for _, mask in wanted]
     return Presence(snapshot, time_range, kinds, masks, not by_field, not by_field and bool(masks[0].all()))
