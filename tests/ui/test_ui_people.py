@@ -98,6 +98,7 @@ def test_an_operator_reaches_all_organizations_and_owners(page: Page, house: dic
     page.sign_in()
     page.open(f"/orgs/{house['org']['id']}/load-data/tokens")
     page.menu("Generate API token ▾", "Read/Write token")
+    page.one("dialog", "Generate a Read/Write token")
     page.pick("Organization", "lab")
     page.pick("Owner", "guest")
     page.click("checkbox", "write samples")

@@ -349,6 +349,7 @@ def test_forced_colours_keep_every_state(page: Page, house: dict[str, Any], bare
         page.press(Keys.SHIFT)
         assert page.js("return getComputedStyle(document.activeElement).outlineStyle") == "solid"
         page.menu("Generate API token ▾", "Read/Write token")
+        page.one("dialog", "Generate a Read/Write token")
         border = page.js("return getComputedStyle(document.querySelector('dialog')).borderTopStyle")
         assert border == "solid"
         assert page.axe() == []
